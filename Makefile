@@ -3,7 +3,7 @@ PY ?= python3
 VENV ?= .venv
 # Twice the number of cores: many tests wait for programs that they start.
 WORKERS ?= 4
-# The short form of what takes long: make chaos QUICK=1
+# The short form of what takes long: make world QUICK=1
 QUICK ?=
 BIN := $(VENV)/bin
 # Each target has its own list of failed tests: the gate runs several at once.
@@ -16,8 +16,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # passes only alone has to be corrected, but the whole gate of half an hour is not repeated for it.
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
-.PHONY: help test check demo docs openapi long wheel compatibility conformance audit gate nightly environments agent chaos examples \
-	fleet paying-once repetitions matrix model mutants simulate bench million scripts lost-reply lock dist sbom clean
+.PHONY: help test check demo docs openapi long wheel compatibility conformance audit gate nightly environments agent examples \
+	fleet paying-once repetitions matrix model mutants world bench million scripts lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
 
@@ -87,11 +87,8 @@ agent: .venv-agent/.made $(VENV)/.made ## real tasks of the browser-use agent, w
 		$(call ONCE_MORE,.venv-agent/bin/python -m pytest -q,tests/agent)
 	tests/agent/wheel.sh $(BIN)/python $(PY) .venv-agent/bin/python
 
-chaos: $(VENV)/.made ## promises under faults, wrong lists, wrong clocks and crashes, with controls (QUICK=1)
-	$(BIN)/python -m tests.proofs.chaos $(SHORT)
-
-simulate: $(VENV)/.made ## 1,000 seeds of faults and crashes in virtual time, with controls (QUICK=1: 300)
-	$(BIN)/python -m tests.proofs.simulator $(if $(QUICK),--seeds 300)
+world: $(VENV)/.made ## promises under faults, wrong lists, wrong clocks and crashes, with controls (QUICK=1)
+	$(BIN)/python -m tests.proofs.world $(SHORT)
 
 model: $(VENV)/.made ## a model of paying once, all its states searched, and weaker ones refuted (QUICK=1: small scopes)
 	$(BIN)/python -m tests.proofs.model $(SHORT)

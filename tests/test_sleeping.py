@@ -9,7 +9,7 @@ from tests.support.sleeping import long_sleeps
 TESTS = Path(__file__).parent
 LIMIT = 60.0  # seconds
 # Always in virtual time: they run in a loop of their own.
-SIMULATED = TESTS / "proofs" / "simulator"
+SIMULATED = TESTS / "proofs" / "world"
 SAMPLE = """
 import asyncio, time, pytest
 PAUSE = 3.0

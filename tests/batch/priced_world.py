@@ -17,8 +17,8 @@ from browser_use_async.prices import task_cents
 from browser_use_async.transport.config import Runtime
 from tests.batch.world import DiskWriter, TracedStore
 from tests.proofs.model.traces import Traces
-from tests.proofs.simulator.faults import Faults
-from tests.proofs.simulator.server import FaultyServer
+from tests.proofs.world.faults import Faults
+from tests.proofs.world.server import WorldServer
 from tests.support import clock
 from tests.support.fake_service import EPOCH, FakeService
 from tests.support.fake_task import FakeTask, lives
@@ -91,7 +91,7 @@ class _World:
     def open_session(self) -> BrowserUseSession:
         loop = asyncio.get_running_loop()
         draw = random.Random(1)
-        front = FaultyServer(self.service, Faults(draw, 0.0), draw, 0.0)
+        front = WorldServer(self.service, Faults(draw, 0.0), draw, 0.0)
         machine = Machine()
 
         async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.batch.world import simulate_batch
-from tests.proofs.simulator.server import http_date_of
-from tests.proofs.simulator.world import Laws, Report
+from tests.proofs.world.machines import MachineLaws
+from tests.proofs.world.report import Report
+from tests.proofs.world.server import http_date_of
 
 DAY = 86_400.0
-CLOCKS = Laws(jobs=8, skew=DAY, set_clock=4.0, untrue_dates=True)
-HASTY = Laws(jobs=8, window=5.0, late=60.0, lag=0.0, crashes=0)
+CLOCKS = MachineLaws(jobs=8, skew=DAY, set_clock=4.0, untrue_dates=True)
+HASTY = MachineLaws(jobs=8, window=5.0, late=60.0, lag=0.0, crashes=0)
 
 DATES: dict[str, Callable[[datetime], str | None]] = {
     "true": http_date_of,
@@ -28,5 +29,5 @@ def test_no_clock_makes_an_item_paid_twice(tmp_path: Path) -> None:
         (simulate_batch(seed, CLOCKS, tmp_path / f"{seed}.db") for seed in range(15)), Report()
     )
 
-    assert (report.doubled, report.lost) == (0, 0)
+    assert (report.twice, report.lost) == (0, 0)
     assert report.crashes > 5

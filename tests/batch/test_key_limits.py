@@ -19,14 +19,14 @@ from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.server import LocalServer
 from tests.batch.conftest import Held, Open, Serve
 from tests.batch.world import AT_ONCE, BatchWorld
-from tests.proofs.simulator.worker import Job
-from tests.proofs.simulator.world import Laws
+from tests.proofs.world.machines import MachineLaws
+from tests.proofs.world.worker import Job
 from tests.support import clock
 from tests.support.fake_task import FakeTask
 from tests.support.patience import until
 
 PER_KEY = 2
-CALM = Laws(jobs=0, others=0.0, fault_rate=0.0)
+CALM = MachineLaws(jobs=0, others=0.0, fault_rate=0.0)
 NOTICED = 8.0  # seconds in which a poll sees the end of a task, and the next one is created
 
 

@@ -18,12 +18,12 @@ from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.errors import LedgerError
 from tests.batch.world import BatchWorld, Forgetful, TracedStore
 from tests.proofs.model.traces import ONE_PROCESS
-from tests.proofs.simulator.worker import Job
-from tests.proofs.simulator.world import Laws
+from tests.proofs.world.machines import MachineLaws
+from tests.proofs.world.worker import Job
 from tests.support.clock import VirtualLoop
 from tests.support.fake_task import FakeTask
 
-LAWS = Laws(jobs=0, others=0.0)
+LAWS = MachineLaws(jobs=0, others=0.0)
 TEXTS = ("Buy milk", "Buy bread")
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
 from tests.batch.world import BatchWorld
-from tests.proofs.simulator.faults import Fault
-from tests.proofs.simulator.world import Laws
+from tests.proofs.world.faults import Fault
+from tests.proofs.world.machines import MachineLaws
 from tests.support import clock
 from tests.support.network import Machine
 
-QUIET = Laws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, crashes=0, others=0.0)
+QUIET = MachineLaws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, crashes=0, others=0.0)
 
 
 def replayed(task_id: str) -> Fault:

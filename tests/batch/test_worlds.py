@@ -6,14 +6,17 @@ import attrs
 import pytest
 
 from tests.batch.world import Forgetful, MakeStore, TracedStore, simulate_batch
-from tests.proofs.simulator.world import Laws, Report
+from tests.proofs.world.machines import MachineLaws
+from tests.proofs.world.report import Report
 
 pytestmark = pytest.mark.long
 
-FEW = Laws(jobs=8)
+FEW = MachineLaws(jobs=8)
 
 
-def _worlds(folder: Path, laws: Laws, seeds: range, store: MakeStore = TracedStore) -> Report:
+def _worlds(
+    folder: Path, laws: MachineLaws, seeds: range, store: MakeStore = TracedStore
+) -> Report:
     return sum(
         (simulate_batch(seed, laws, folder / f"{seed}.db", store) for seed in seeds), Report()
     )
@@ -23,7 +26,7 @@ def test_every_item_has_one_task_whatever_breaks_or_dies(tmp_path: Path) -> None
     """Random faults, late work, late lists and crashes: none is doubled, none is lost."""
     report = _worlds(tmp_path, FEW, range(15))
 
-    assert (report.doubled, report.lost, report.forbidden) == (0, 0, 0)
+    assert (report.twice, report.lost, report.forbidden) == (0, 0, 0)
     assert report.noted > 15 * FEW.jobs * 4
     assert report.crashes > 5
     assert len(report.faults) > 12
@@ -55,7 +58,7 @@ def test_the_machine_may_die_at_any_event(tmp_path: Path, seed: int, step: int) 
         Report(),
     )
 
-    assert (report.doubled, report.lost, report.forbidden) == (0, 0, 0)
+    assert (report.twice, report.lost, report.forbidden) == (0, 0, 0)
     assert report.crashes == report.worlds > 5
 
 
@@ -63,8 +66,8 @@ def test_without_the_intent_items_are_paid_twice(tmp_path: Path) -> None:
     """The control: a ledger that does not record requests before they are sent pays twice."""
     report = _worlds(tmp_path, FEW, range(8), Forgetful)
 
-    assert report.doubled > 0
-    assert report.forbidden > report.doubled
+    assert report.twice > 0
+    assert report.forbidden > report.twice
 
 
 @pytest.mark.parametrize("cause", ["late", "lag"])
@@ -75,5 +78,5 @@ def test_a_window_that_is_too_short_pays_twice(tmp_path: Path, cause: str) -> No
 
     report = _worlds(tmp_path, laws, range(12))
 
-    assert report.doubled > 0
-    assert report.forbidden >= report.doubled
+    assert report.twice > 0
+    assert report.forbidden >= report.twice

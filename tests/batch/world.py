@@ -18,7 +18,8 @@ from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.transport.config import Runtime
 from tests.proofs.model.traces import ONE_PROCESS, Event, Traces, What
-from tests.proofs.simulator.world import LONGEST, Laws, Report, World
+from tests.proofs.world.machines import LONGEST, MachineLaws, MachineWorld
+from tests.proofs.world.report import Report
 from tests.support import clock
 from tests.support.fake_task import FakeTask
 from tests.support.network import Machine
@@ -197,7 +198,7 @@ class BatchWorker:
             world.results = await batch.collect()
 
 
-class BatchWorld(World):
+class BatchWorld(MachineWorld):
     """One world.
 
     Args:
@@ -210,7 +211,9 @@ class BatchWorld(World):
         options: More options of `run_many`.
     """
 
-    def __init__(self, seed: int, laws: Laws, ledger: Path, store: MakeStore = TracedStore) -> None:
+    def __init__(
+        self, seed: int, laws: MachineLaws, ledger: Path, store: MakeStore = TracedStore
+    ) -> None:
         super().__init__(seed, laws)
         self.laws = laws
         self.ledger = ledger
@@ -263,7 +266,7 @@ class BatchWorld(World):
     def judged(self) -> Report:
         """Compare the service with the ledger."""
         report = super().judged()
-        report.doubled = report.lost = report.unknown = 0
+        report.twice = report.lost = report.unknown = 0
         rows = {row.key: row for row in self.view().rows()}
         for job in self.jobs:
             mine = [task for task in self.service.tasks.values() if task.job == job.key]
@@ -271,7 +274,7 @@ class BatchWorld(World):
             row = rows.get(job.key)
             done = row is not None and row.state is ItemState.DONE
             given_up = row is not None and row.state is ItemState.UNKNOWN and not mine
-            report.doubled += len(mine) > 1
+            report.twice += len(mine) > 1
             report.unknown += given_up
             report.lost += not (given_up or (done and row.task_id in {each.id for each in live}))
         report.noted = len(self.traces)
@@ -279,7 +282,9 @@ class BatchWorld(World):
         return report
 
 
-def simulate_batch(seed: int, laws: Laws, ledger: Path, store: MakeStore = TracedStore) -> Report:
+def simulate_batch(
+    seed: int, laws: MachineLaws, ledger: Path, store: MakeStore = TracedStore
+) -> Report:
     """Run one world.
 
     Args:

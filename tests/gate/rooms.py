@@ -25,19 +25,19 @@ ROOT = Path(__file__).resolve().parents[2]
 LANDED = ROOT / ".ci" / "landed"  # the commit of the last change that landed
 
 # Targets of the Makefile that take long; the gate runs their short forms.
-TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
+TARGETS = ("agent", "fleet", "matrix", "world")
 
 # Folders of tests that have long ones; a folder with others in it means the files beside them.
 SUITES = tuple(
     """. api batch browser cli docs examples files lifecycle mcp money mutants observation paging
-    polling proofs/chaos proofs/conformance proofs/simulator server server/agent
+    polling proofs/conformance proofs/world server server/agent
     server/browser server/egress server/faults server/fleet server/html server/keys
     server/pages server/plain server/scripts server/search server/storage server/submission_keys
     server/webhooks site transport types webhooks""".split()
 )
 ALL = (*SUITES, *TARGETS)
 
-_MONEY = ("lifecycle", "batch", "money", "proofs/simulator", "simulate", "chaos")
+_MONEY = ("lifecycle", "batch", "money", "proofs/world", "world")
 _CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation", "matrix")
 _SDK = (*_CALLS, *_MONEY, "webhooks", "mcp", "cli", ".")
 _BROWSER = ("server/browser", "server/pages", "browser", "site")
@@ -74,7 +74,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # The SDK.
     (
         "browser_use_async/polling/",
-        ("polling", "lifecycle", "chaos", "proofs/simulator", "simulate"),
+        ("polling", "lifecycle", "proofs/world", "world"),
     ),
     ("browser_use_async/paging/", ("paging", "cli")),
     ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation")),
@@ -103,7 +103,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/server/executors/plain/", ("server/plain", "server/html")),
     ("browser_use_async/server/executors/scripts/", (*_BROWSER, "server/scripts", "agent")),
     ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
-    ("browser_use_async/server/faults/", ("server/faults", "server", "chaos")),
+    ("browser_use_async/server/faults/", ("server/faults", "server")),
     ("browser_use_async/server/html/", ("server/html", "server/plain", "server/search")),
     ("browser_use_async/server/tasks/", (*_SERVER, *_FLEET, "agent")),
     ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
@@ -134,9 +134,8 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/vendor/", ("webhooks",)),
     ("tests/postgres/", ("batch",)),
     ("tests/proofs/fleet/", ("fleet",)),
-    ("tests/proofs/simulator/", ("proofs/simulator", "simulate")),
-    ("tests/proofs/chaos/", ("proofs/chaos", "chaos")),
-    ("tests/proofs/model/", ("batch", "simulate", "chaos", "fleet")),
+    ("tests/proofs/world/", ("proofs/world", "world")),
+    ("tests/proofs/model/", ("batch", "proofs/world", "world", "fleet")),
     ("tests/proofs/__init__.py", ()),
     ("tests/proofs/paying_once/", ()),
     ("tests/proofs/million.py", ("batch",)),

@@ -1,7 +1,7 @@
 """The tasks of an imitated Cloud API v1, and its calls.
 
 It is written from the API's specification, apart from the bundled server, and knows no network:
-`FakeApi` answers for it over real sockets, and the simulator and the chaos bench, with machines
+`FakeApi` answers for it over real sockets, and the worlds of `tests/proofs/world`, with machines
 that crash, over a network in memory.
 """
 

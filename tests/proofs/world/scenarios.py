@@ -1,16 +1,22 @@
 """The scenarios, their bounds, and the controls."""
 
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import attrs
 
-from tests.proofs.chaos import naive_clients
-from tests.proofs.chaos.faults import Call, Fault, Kind, mixed
-from tests.proofs.chaos.laws import Crash, Interruption, Laws, Life
-from tests.proofs.chaos.lies import ListLies
-from tests.proofs.chaos.report import LATENCY_TARGET, Report
-from tests.proofs.chaos.workloads import Flow, Slots, Spending, Submissions, Waits
+from tests.batch.world import simulate_batch
+from tests.proofs.world import naive_clients
+from tests.proofs.world.clients import live
+from tests.proofs.world.faults import Call, Kind, Rule, mixed
+from tests.proofs.world.laws import Crash, Interruption, Laws, Life
+from tests.proofs.world.lies import ListLies
+from tests.proofs.world.machines import MachineLaws, simulate
+from tests.proofs.world.report import LATENCY_TARGET, Report
+from tests.proofs.world.workloads import Flow, Slots, Spending, Submissions, Waits
 
 __all__ = ["SCENARIOS", "Scenario"]
 
@@ -26,12 +32,13 @@ class Scenario:
     """Worlds with the same bounds."""
 
     name: str
-    laws: tuple[Laws, ...]
+    laws: tuple[Any, ...]
     bounds: Bounds = attrs.field(factory=dict)  # besides SAFE; None for no bound
     beside: Laws | None = None  # the requests for comparison
-    seeds: tuple[int, ...] = (0,)  # of a whole run
-    quick: bool = False  # a short run has it
+    seeds: Sequence[int] = (0,)  # of a whole run
+    quick: int = 0  # how many seeds a short run has of it
     control: tuple[str, ...] = ()  # the measures whose bounds must be broken
+    live: Callable[[Any, int], Report] = live  # runs one world
 
     @property
     def limits(self) -> dict[str, float]:
@@ -54,16 +61,16 @@ WAITS: Bounds = {"p99": DISTURBED, "typed": 0}
 HOUR, DAY = 3600.0, 86400.0
 LONG, MIDDLE, SHORT = Life((20.0, 400.0)), Life((20.0, 200.0)), Life((10.0, 60.0))
 LISTS, RUNS = frozenset({Call.LIST}), frozenset({Call.RUN})
-LOST = Fault(Kind.CUT, 0.3, calls=RUNS, done=0.6)
+LOST = Rule(Kind.CUT, 0.3, calls=RUNS, done=0.6)
 
 
 def _flows() -> Iterator[Scenario]:
     """Tasks of the session, whose waits share the failing pages."""
     flow = Flow(100, 25)
     name = "run_and_wait 100/s"
-    cut2, cut5 = (Fault(Kind.CUT, share) for share in (0.02, 0.05))
-    hang = (Fault(Kind.SLOW, 0.01, seconds=29.0),)
-    slow = Fault(Kind.SLOW, page=20, since=10.0, times=2, seconds=8.0, calls=LISTS)
+    cut2, cut5 = (Rule(Kind.CUT, share) for share in (0.02, 0.05))
+    hang = (Rule(Kind.SLOW, 0.01, seconds=29.0),)
+    slow = Rule(Kind.SLOW, page=20, since=10.0, times=2, seconds=8.0, calls=LISTS)
     growing = tuple((10.0 + second, 30) for second in range(10))
     pages = (attrs.evolve(cut2, calls=LISTS),)
     yield Scenario(f"{name}, 0 % cut", (Laws(Flow(100, 10)),), {"p99": PROMPT, "typed": 0})
@@ -75,7 +82,7 @@ def _flows() -> Iterator[Scenario]:
     laws = Laws(Waits(5000), pages, life=Life((20.0, 120.0)), others=100.0)
     yield Scenario("5,000 waits, 2 % of pages cut", (laws,), {"typed": 0})
     laws = Laws(Waits(2000), (slow,), life=Life((30.0, 60.0)), bursts=growing)
-    yield Scenario("oldest of 20 pages slow twice", (laws,), {"typed": 0}, quick=True)
+    yield Scenario("oldest of 20 pages slow twice", (laws,), {"typed": 0}, quick=1)
 
 
 def _shares() -> Iterator[Scenario]:
@@ -87,17 +94,17 @@ def _shares() -> Iterator[Scenario]:
         10: {"p99": 8.0, "typed": 0},
         20: {"p99": 8.0, "typed": 0},
     }
-    lone = Laws(Waits(1), (Fault(Kind.CUT, 0.2),), life=LONG)
+    lone = Laws(Waits(1), (Rule(Kind.CUT, 0.2),), life=LONG)
     yield Scenario("1 wait, 20 % cut", (lone,), cuts[20], seeds=tuple(range(20)))
     for count, seeds in ((100, (0, 1, 2)), (1000, (0,))):
         laws = Laws(Waits(count), life=LONG)
         for percent, bounds in cuts.items():
-            cut = attrs.evolve(laws, faults=(Fault(Kind.CUT, percent / 100),))
+            cut = attrs.evolve(laws, faults=(Rule(Kind.CUT, percent / 100),))
             quick = count == 100 and percent in {0, 5, 20}
             name = f"{count:,} waits, {percent} % cut"
             yield Scenario(name, (cut,), bounds, seeds=seeds, quick=quick)
         others = {
-            "5xx": ((Fault(Kind.SERVER_ERROR, 0.2),), 8.0),
+            "5xx": ((Rule(Kind.SERVER_ERROR, 0.2),), 8.0),
             # Refusals halve the calls that may be in flight, and some replies take half a minute:
             # the promise is that no error says that the API gives no answer.
             "mixed": (mixed(0.2), 200.0),
@@ -116,7 +123,7 @@ def _slow_replies() -> Iterator[Scenario]:
     """One page is slow, or everything is."""
     for count in (300, 1000):
         for seconds in (25.0, 60.0):
-            slow = Fault(Kind.SLOW, every=60.0, since=5.0, seconds=seconds, calls=LISTS)
+            slow = Rule(Kind.SLOW, every=60.0, since=5.0, seconds=seconds, calls=LISTS)
             laws = Laws(Waits(count), (slow,), life=LONG)
             name = f"{count:,} waits, a page of {seconds:.0f} s"
             quick = (count, seconds) == (300, 25.0)
@@ -169,7 +176,7 @@ def _crashes() -> Iterator[Scenario]:
     waits = tuple(Laws(Waits(count), life=SHORT, crash=cancelled) for count in (1, 50))
     flow = Laws(Flow(10, 8, burst=10), life=SHORT, crash=cancelled)
     bounds: Bounds = {"max": last, "typed": 0}
-    yield Scenario("waits, all cancelled for 4 s", waits, bounds, quick=True)
+    yield Scenario("waits, all cancelled for 4 s", waits, bounds, quick=1)
     yield Scenario("run_and_wait, all cancelled", (flow,), bounds)
     once = tuple(
         Laws(Waits(count), life=SHORT, crash=Crash(raises=Interruption, raise_times=1))
@@ -178,7 +185,7 @@ def _crashes() -> Iterator[Scenario]:
     once += tuple(
         attrs.evolve(laws, crash=attrs.evolve(laws.crash, raise_since=5.0)) for laws in once
     )
-    yield Scenario("one BaseException", once, {"max": DISTURBED, "typed": 0}, quick=True)
+    yield Scenario("one BaseException", once, {"max": DISTURBED, "typed": 0}, quick=1)
     often = Crash(raises=Interruption, raise_share=0.02)
     laws = Laws(Waits(50), life=SHORT, crash=often)
     yield Scenario("2 % BaseException", (laws,), WAITS, seeds=(0, 1, 2))
@@ -192,13 +199,13 @@ def _crashes() -> Iterator[Scenario]:
 
 def _submissions() -> Iterator[Scenario]:
     """Paying once, for any lost answer."""
-    replayed = Laws(Submissions(100), (Fault(Kind.REPLAY, 0.2, calls=RUNS),))
-    yield Scenario("earlier id replayed", (replayed,), quick=True)
+    replayed = Laws(Submissions(100), (Rule(Kind.REPLAY, 0.2, calls=RUNS),))
+    yield Scenario("earlier id replayed", (replayed,), quick=1)
     late = attrs.evolve(LOST, done_after=30.0)
     lost = tuple(
         Laws(
             Submissions(100, resubmits=resubmits),
-            (late, Fault(Kind.CUT, 0.1)),
+            (late, Rule(Kind.CUT, 0.1)),
             list_lag=20.0,
             others=1.0,
         )
@@ -206,12 +213,12 @@ def _submissions() -> Iterator[Scenario]:
     )
     yield Scenario("lost answers, late commits", lost)
     kept = tuple(attrs.evolve(laws, keys="kept") for laws in lost)
-    yield Scenario("the same, keys are kept", kept, quick=True)
+    yield Scenario("the same, keys are kept", kept, quick=1)
     for keys in ("unknown", "kept"):
         batch = Laws(Spending(5000, 10, items=80), (late,), life=Life(steps=(3,)), keys=keys)
-        yield Scenario(f"a batch, lost answers, keys {keys}", (batch,), {"spent": 1.0}, quick=True)
+        yield Scenario(f"a batch, lost answers, keys {keys}", (batch,), {"spent": 1.0}, quick=1)
     slot = Laws(Slots(50), slots=1, life=Life((3.0, 3.0)))
-    yield Scenario("50 callers, one slot", (slot,), {"inversions": 0}, quick=True)
+    yield Scenario("50 callers, one slot", (slot,), {"inversions": 0}, quick=1)
 
 
 def _lists() -> Iterator[Scenario]:
@@ -236,7 +243,7 @@ def _lists() -> Iterator[Scenario]:
     for name, lies in hostile.items():
         laws = attrs.evolve(right, lies=lies, others=1.0)
         yield Scenario(name, (laws,), bounds, quick=name == "all of these")
-    slow = attrs.evolve(right, faults=(Fault(Kind.SLOW, 0.1, calls=LISTS, seconds=3.0),))
+    slow = attrs.evolve(right, faults=(Rule(Kind.SLOW, 0.1, calls=LISTS, seconds=3.0),))
     # A slow page is read again after one interval, and the second one may be slow as well.
     yield Scenario("10 % of pages take 3 s", (slow,), {**bounds, "p99": 5.0})
     for rate in (1.0, 10.0, 50.0):
@@ -244,6 +251,39 @@ def _lists() -> Iterator[Scenario]:
         yield Scenario(f"{rate:.0f} foreign tasks/s", (laws,), bounds)
     laws = attrs.evolve(right, bursts=tuple((10.0 * number, 500) for number in range(1, 16)))
     yield Scenario("500 foreign tasks every 10 s", (laws,), bounds)
+
+
+def _program(laws: MachineLaws, seed: int) -> Report:
+    return simulate(seed, laws)
+
+
+def _batch(laws: MachineLaws, seed: int) -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        return simulate_batch(seed, laws, Path(folder) / "ledger.db")
+
+
+def _machines() -> Iterator[Scenario]:
+    """A program that is killed and started again, with faults of all kinds by chance."""
+    safe = MachineLaws()
+    clocks = attrs.evolve(safe, skew=DAY, set_clock=4.0, untrue_dates=True)
+    hasty = attrs.evolve(safe, window=5.0)
+    once = attrs.evolve(safe, resubmits=False)
+    yield _machine("submit", once, 1000)
+    yield _machine("submit, resubmit", safe, 1000)
+    yield _machine("submit, clocks", attrs.evolve(clocks, resubmits=False), 500)
+    yield _machine("resubmit, clocks", clocks, 1000)
+    yield _machine("batch", attrs.evolve(safe, jobs=8), 100, live=_batch)
+    yield _machine("batch, clocks", attrs.evolve(clocks, jobs=8), 50, live=_batch)
+    control: dict[str, Any] = {"control": ("twice",)}
+    yield _machine("control: window < late", attrs.evolve(hasty, lag=0.0), 100, **control)
+    yield _machine("control: window < list lag", attrs.evolve(hasty, late=0.0), 100, **control)
+    control = {"control": ("twice", "forbidden"), "live": _batch}
+    yield _machine("control: batch, window < late", attrs.evolve(hasty, jobs=8), 30, **control)
+
+
+def _machine(name: str, laws: MachineLaws, seeds: int, **options: Any) -> Scenario:
+    options = {"live": _program, **options}
+    return Scenario(name, (laws,), seeds=range(seeds), quick=3 * seeds // 10, **options)
 
 
 def _controls() -> Iterator[Scenario]:
@@ -259,7 +299,7 @@ def _controls() -> Iterator[Scenario]:
             naive_clients.forgetful_wait,
         )
     )
-    outage = (Fault(Kind.SERVER_ERROR, since=5.0, until=800.0),)
+    outage = (Rule(Kind.SERVER_ERROR, since=5.0, until=800.0),)
     hasty = Submissions(100, resubmits=True, settle_window=20.0)
     commits = (attrs.evolve(LOST, done_after=200.0),)
     slots = Laws(Slots(20, naive=True), slots=1, life=Life((3.0, 3.0)))
@@ -283,7 +323,7 @@ def _controls() -> Iterator[Scenario]:
     right = Laws(Waits(50), life=SHORT)
     for name, (laws, bounds) in controls.items():
         control, beside = tuple(bounds), right if laws is eager else None
-        yield Scenario(f"control: {name}", (laws,), bounds, beside, quick=True, control=control)
+        yield Scenario(f"control: {name}", (laws,), bounds, beside, quick=1, control=control)
 
 
 SCENARIOS = (
@@ -295,5 +335,6 @@ SCENARIOS = (
     *_crashes(),
     *_submissions(),
     *_lists(),
+    *_machines(),
     *_controls(),
 )

@@ -11,9 +11,9 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
-from tests.proofs.simulator.faults import Ending, Fault, Work
-from tests.proofs.simulator.server import http_date_of
-from tests.proofs.simulator.world import Laws, World
+from tests.proofs.world.faults import Ending, Fault, Work
+from tests.proofs.world.machines import MachineLaws, MachineWorld
+from tests.proofs.world.server import http_date_of
 from tests.support import clock
 from tests.support.api_bench import resolved
 from tests.support.fake_service import EPOCH
@@ -23,7 +23,7 @@ WINDOW = 60.0
 HOUR, DAY = 3600.0, 86_400.0
 SKEWS = (-DAY, -HOUR, -1700.0, 0.0, 1900.0, HOUR, DAY, 365 * DAY)
 JUMPS = tuple(itertools.product((0.5, 2.0, 20.0), (-DAY, -HOUR, HOUR, DAY)))
-QUIET = Laws(fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, others=0.0)
+QUIET = MachineLaws(fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, others=0.0)
 
 ANSWER_LOST = Fault("answer lost", share=0.0, ending=Ending.RST)
 ANSWER_LOST_LATE = attrs.evolve(ANSWER_LOST, delay=2.0)
@@ -53,7 +53,7 @@ class Trial:
 
     knows_time: bool = True
     bare: bool = True
-    world: World = attrs.field(factory=lambda: World(5, QUIET))
+    world: MachineWorld = attrs.field(factory=lambda: MachineWorld(5, QUIET))
     sessions: list[BrowserUseSession] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:

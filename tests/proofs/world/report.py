@@ -22,7 +22,7 @@ class Report:
     # From the real end of each task (the start of its wait, if that was later) to the return of the
     # wait.
     delays: list[float] = attrs.field(factory=list)
-    requests: Counter[str] = attrs.field(factory=Counter)  # by call
+    requests: Counter[str] = attrs.field(factory=Counter)  # that reached the service, by call
     plain: float = 0.0  # requests with one status call per latency target, and one for the end
     beside: int = 0  # requests in the worlds for comparison
     twice: int = 0  # jobs with two tasks
@@ -38,11 +38,19 @@ class Report:
     inversions: int = 0  # pairs of tasks created in another order than requested
     spent: float = 0.0  # the largest quotient of a batch's cost and its budget
     errors: Counter[str] = attrs.field(factory=Counter)  # of waits, by class
+    crashes: int = 0  # of machines
+    events: int = 0  # on these machines, at each of which one may crash
+    faults: Counter[str] = attrs.field(factory=Counter)  # that fired, by kind
+    # Tasks whose creation got no answer and that were found, by the way in which they were.
+    found: Counter[str] = attrs.field(factory=Counter)
+    noted: int = 0  # events that were compared with the model
+    seconds: float = 0.0  # how long all of it took
+    trace: str = ""  # a hash over every event of one world, in order
 
     def __add__(self, other: "Report") -> "Report":
         mine, theirs = (attrs.asdict(each, recurse=False) for each in (self, other))
         both = {name: mine[name] + theirs[name] for name in mine}
-        both["spent"] = max(self.spent, other.spent)
+        both["spent"], both["trace"] = max(self.spent, other.spent), ""
         return Report(**both)
 
     @property

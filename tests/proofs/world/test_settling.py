@@ -6,13 +6,13 @@ import attrs
 import pytest
 
 from browser_use_async import errors
-from tests.proofs.simulator.faults import Ending, Fault, Work
-from tests.proofs.simulator.world import Laws, World
+from tests.proofs.world.faults import Ending, Fault, Work
+from tests.proofs.world.machines import MachineLaws, MachineWorld
 from tests.support import clock
 from tests.support.network import Machine
 
 WINDOW = 60.0
-QUIET = Laws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, crashes=0, others=6.0)
+QUIET = MachineLaws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, crashes=0, others=6.0)
 DELAYS = tuple(range(1, 120, 6))  # seconds; the window ends between two of them
 BEYOND = sum(delay > WINDOW for delay in DELAYS)
 
@@ -42,7 +42,7 @@ class Outcome:
 
 
 async def _run(fault: Fault, late: float, lag: float) -> Outcome:
-    world = World(5, attrs.evolve(QUIET, late=late))
+    world = MachineWorld(5, attrs.evolve(QUIET, late=late))
     world.lag = lambda: lag
     world.life = lambda: 1e6  # so that duplicates still run
     world.faults.script.append(fault)
@@ -83,7 +83,7 @@ def test_a_late_task_stays_the_only_one(kind: str) -> None:
     """The SDK never creates a second one; the error finds the first one later."""
 
     async def late(seconds: float) -> str | None:
-        world = World(5, attrs.evolve(QUIET, late=seconds))
+        world = MachineWorld(5, attrs.evolve(QUIET, late=seconds))
         world.lag = lambda: seconds if kind == "lag" else 0.0
         world.faults.script.append(created_late(seconds) if kind == "late" else ANSWER_LOST)
         async with world.open_session(Machine()) as session:
@@ -121,9 +121,9 @@ class AmongOthers:
         elif "/task/" in target:
             self.asked.append(target)
 
-    async def run(self) -> World:
+    async def run(self) -> MachineWorld:
         """Submit all of them, and check that each got its own task."""
-        world = World(5, attrs.evolve(QUIET, others=500.0))
+        world = MachineWorld(5, attrs.evolve(QUIET, others=500.0))
         world.lag = lambda: 30.0
         world.service.rows_tell_metadata = False
         world.faults.script.extend([ANSWER_LOST] * self.lost)

@@ -5,7 +5,7 @@ from functools import partial
 
 from browser_use_async import errors
 from browser_use_async.types import Task
-from tests.proofs.chaos.world import World
+from tests.proofs.world.clients import World
 from tests.support.fake_task import FakeTask
 
 __all__ = ["careless_wait", "eager_wait", "forgetful_wait", "lazy_wait"]

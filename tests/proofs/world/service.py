@@ -1,4 +1,4 @@
-"""The service of the chaos bench: tasks with the lives of its laws, and a wrong list.
+"""The service of the clients: tasks with the lives of its laws, and a wrong list.
 
 The life of each task is drawn when it is created, so that the result of a wait can be compared with
 the real one.
@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.proofs.chaos.laws import Laws
+from tests.proofs.world.laws import Laws
 from tests.support.fake_service import Answer, Asked, FakeService
 from tests.support.fake_task import FakeTask
 

@@ -12,8 +12,8 @@ import attrs
 from browser_use_async import BatchItem, RunTaskRequest, errors, prices
 from browser_use_async.batch import ItemState
 from browser_use_async.types import LlmModel, Task
-from tests.proofs.chaos.world import World
 from tests.proofs.model.traces import What
+from tests.proofs.world.clients import World
 from tests.support.fake_task import FakeTask
 
 __all__ = ["Flow", "Slots", "Spending", "Submissions", "Waits"]

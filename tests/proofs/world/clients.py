@@ -1,6 +1,7 @@
 """One world: a session in virtual time, the look-alike server, and the failures."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
@@ -14,12 +15,12 @@ import attrs
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.transport.config import Runtime
 from browser_use_async.types import Task
-from tests.proofs.chaos.faults import FaultInjector
-from tests.proofs.chaos.laws import Laws
-from tests.proofs.chaos.report import LATENCY_TARGET, Report
-from tests.proofs.chaos.server import ChaosServer
-from tests.proofs.chaos.service import LookAlike
 from tests.proofs.model.traces import ONE_PROCESS, WITH_KEYS, WITHOUT_LEDGER, Event, Traces, What
+from tests.proofs.world.faults import Faults
+from tests.proofs.world.laws import Laws
+from tests.proofs.world.report import LATENCY_TARGET, Report
+from tests.proofs.world.server import WorldServer
+from tests.proofs.world.service import LookAlike
 from tests.support import clock
 from tests.support.fake_service import EPOCH, Asked
 from tests.support.fake_task import FakeTask
@@ -27,7 +28,7 @@ from tests.support.network import Machine, Network
 
 __all__ = ["World", "live"]
 
-KEY = "bu_key_of_the_chaos_bench"
+KEY = "bu_key_of_the_clients"
 WAY = 0.005  # seconds from one side to the other
 LONGEST = 1200.0  # seconds after the last task's end; a wait that has not ended then never will
 MOST_REQUESTS = 100  # for each task; a client that needs more is stopped
@@ -53,8 +54,15 @@ class World:
         self._disturbing_rng = random.Random(f"{seed} outside")
         self.service = LookAlike(random.Random(f"{seed} life"), laws)
         faults_rng = random.Random(f"{seed} faults")
-        faults = FaultInjector(laws.faults, faults_rng)
-        self.server = ChaosServer(self.service, faults, faults_rng, laws, self._note_request)
+        self.server = WorldServer(
+            self.service,
+            Faults(faults_rng, rules=laws.faults),
+            faults_rng,
+            late=math.inf,
+            keys=laws.keys,
+            note=self._note_request,
+            way=lambda: (0.0, laws.reply * faults_rng.uniform(0.5, 1.5)),
+        )
         self._calls, self._items = Traces(), Traces()
         network = Network(self.server.accept, latency=lambda: WAY)
         self.session = BrowserUseSession(
@@ -99,6 +107,7 @@ class World:
         for each in disturbers:
             each.cancel()
         await asyncio.wait(disturbers)
+        self.report.faults = self.server.faults.fired
         self.report.requests.update(
             {call.value: count for call, count in self.server.requests.items()}
         )

@@ -1,4 +1,4 @@
-"""`make chaos`: every scenario, and the controls that must fail.
+"""`make world`: every scenario, and the controls that must fail.
 
 Exits with 1 if a bound is broken, or if a control does not break its own.
 """
@@ -10,22 +10,22 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, count, islice
 from typing import Any
 
 import attrs
 
-from tests.proofs.chaos.laws import Laws
-from tests.proofs.chaos.report import Report
-from tests.proofs.chaos.scenarios import SCENARIOS, Scenario
-from tests.proofs.chaos.world import live
+from tests.proofs.world.report import Report
+from tests.proofs.world.scenarios import SCENARIOS, Scenario
 
 __all__ = ["main"]
 
 CALLS = ("list", "status", "get")
 COUNTS = ("twice", "lost", "wrong", "untyped", "typed", "unended", "forbidden")
-HEADS = ("tasks", "mean", "p99", "max", "req", *CALLS, "late", *COUNTS)
+HEADS = ("worlds", "tasks", "mean", "p99", "max", "req", *CALLS, "late", *COUNTS)
+HEADS += ("unknown", "crashes", "noted")
 REST = ("inversions", "spent", "of_right", "of_plain")  # printed where they have a bound
 WIDTH = 34
 
@@ -35,23 +35,25 @@ class Job:
     """One world to run."""
 
     scenario: int  # its number
-    laws: Laws
+    live: Callable[[Any, int], Report]
+    laws: Any
     seed: int
     is_beside: bool = False  # others are compared with it
 
 
-def _jobs(scenarios: Sequence[Scenario], seeds: int | None) -> Iterable[Job]:
+def _jobs(scenarios: Sequence[Scenario], seeds: int | None, *, quick: bool) -> Iterable[Job]:
     for number, scenario in enumerate(scenarios):
-        most = len(scenario.seeds) if seeds is None else seeds
+        most = scenario.quick if quick else len(scenario.seeds)
+        most = most if seeds is None else seeds
         for seed in islice(chain(scenario.seeds, count(1000)), most):
-            yield from (Job(number, laws, seed) for laws in scenario.laws)
+            yield from (Job(number, scenario.live, laws, seed) for laws in scenario.laws)
             if scenario.beside is not None:
-                yield Job(number, scenario.beside, seed, is_beside=True)
+                yield Job(number, scenario.live, scenario.beside, seed, is_beside=True)
 
 
 def _run(job: Job) -> Report:
     logging.disable(logging.CRITICAL)  # the SDK warns of faults, and asyncio of cancelled tasks
-    report = live(job.laws, job.seed)
+    report = job.live(job.laws, job.seed)
     return Report(beside=report.counted_requests) if job.is_beside else report
 
 
@@ -60,15 +62,17 @@ def _run_all(jobs: Sequence[Job], processes: int) -> Iterable[Report]:
         yield from map(_run, jobs)
         return
     with concurrent.futures.ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(_run, jobs)
+        yield from pool.map(_run, jobs, chunksize=4)
 
 
 def _row(scenario: Scenario, report: Report) -> str:
     measures = report.measures()
-    cells = [str(report.tasks), *(f"{measures[name]:.2f}" for name in ("mean", "p99"))]
+    cells = [str(report.worlds), str(report.tasks)]
+    cells += [f"{measures[name]:.2f}" for name in ("mean", "p99")]
     cells += [f"{measures['max']:.1f}", f"{measures['requests']:.1f}"]
     cells += [f"{report.per_task(call):.1f}" for call in CALLS]
     cells += [f"{report.late:.1%}", *(str(measures[name]) for name in COUNTS)]
+    cells += [str(report.unknown), str(report.crashes), str(report.noted)]
     row = f"{scenario.name:<{WIDTH}}" + "".join(f"{cell:>10}" for cell in cells)
     return f"{row}  {_verdict(scenario, report)}"
 
@@ -101,11 +105,17 @@ def _document(scenario: Scenario, report: Report) -> dict[str, Any]:
     }
 
 
+def _print_counts(title: str, counts: Counter[str]) -> None:
+    print(f"\n{title}")
+    for name, hits in sorted(counts.items()):
+        print(f"  {name:<26} {hits:>9}")
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.proofs.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.proofs.world", description=__doc__)
     parser.add_argument("--seeds", type=int, help="how many seeds of each; else its own")
     parser.add_argument("--only", default="", help="only scenarios whose name contains this")
-    parser.add_argument("--quick", action="store_true", help="some of them, with a seed of each")
+    parser.add_argument("--quick", action="store_true", help="some of them, with fewer seeds")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     return parser.parse_args(arguments)
@@ -116,8 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     chosen = [each for each in SCENARIOS if options.only in each.name]
     chosen = [each for each in chosen if each.quick or not options.quick]
-    seeds = 1 if options.quick and options.seeds is None else options.seeds
-    jobs = list(_jobs(chosen, seeds))
+    jobs = list(_jobs(chosen, options.seeds, quick=options.quick))
     reports = [Report() for _each in chosen]
     last = {job.scenario: number for number, job in enumerate(jobs)}
     failed, documents, started = not chosen, [], time.perf_counter()
@@ -138,6 +147,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(_row(scenario, whole), flush=True)
     if options.json:
         print(json.dumps({"failed": failed, "scenarios": documents}, indent=1))
+    else:
+        whole = sum(reports, Report())
+        _print_counts("faults", whole.faults)
+        _print_counts("tasks found without an answer", whole.found)
     return int(failed)
 
 

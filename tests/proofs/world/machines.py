@@ -13,16 +13,17 @@ import attrs
 from browser_use_async import BrowserUseSession
 from browser_use_async.events import SessionEvent, SubmissionAdopted
 from browser_use_async.transport.config import Runtime
-from tests.proofs.simulator.faults import ATTEMPT_SECONDS, Faults
-from tests.proofs.simulator.server import FaultyServer, http_date_of
-from tests.proofs.simulator.worker import Abandoned, Created, Disk, Job, Worker
+from tests.proofs.world.faults import ATTEMPT_SECONDS, Faults
+from tests.proofs.world.report import Report
+from tests.proofs.world.server import WorldServer, http_date_of
+from tests.proofs.world.worker import Abandoned, Created, Disk, Job, Worker
 from tests.support import clock
 from tests.support.fake_service import EPOCH, FakeService
 from tests.support.fake_task import FakeTask, lives
 from tests.support.hygiene import KEY
 from tests.support.network import Machine, Network
 
-__all__ = ["Laws", "Report", "World", "simulate"]
+__all__ = ["MachineLaws", "MachineWorld", "simulate"]
 
 TEXTS = ("Buy milk", "Buy bread", "Read the news")
 MARGIN = 2.0  # seconds: the service notices a moment later than the client that it has given up
@@ -31,7 +32,7 @@ LONGEST = 6 * 3600.0  # seconds; a world that runs longer hangs
 
 
 @attrs.frozen
-class Laws:
+class MachineLaws:
     """The laws of a world, without the random part.
 
     Attributes:
@@ -63,52 +64,7 @@ class Laws:
     untrue_dates: bool = False
 
 
-@attrs.define
-class Report:
-    """The results of one world, or of several.
-
-    Attributes:
-        worlds: How many.
-        jobs: How many jobs there were.
-        requests: How many requests reached the service.
-        submissions: How many of these were run-task.
-        tasks: How many tasks it created for the worker.
-        events: How many events there were on the worker's machines.
-        crashes: How many machines crashed.
-        faults: How often each fault fired.
-        found: How often a task whose creation got no answer was found, and in which way.
-        doubled: Jobs with two tasks or more.
-        lost: Jobs whose task the worker does not know, and jobs that ended without one.
-        unknown: Jobs that were rightly given up as never created.
-        noted: Events that were compared with the model.
-        forbidden: Jobs with an event that the model does not allow.
-        seconds: How long all of it took in the world's own time.
-        trace: A hash over every event, in order.
-    """
-
-    worlds: int = 0
-    jobs: int = 0
-    requests: int = 0
-    submissions: int = 0
-    tasks: int = 0
-    events: int = 0
-    crashes: int = 0
-    faults: Counter[str] = attrs.field(factory=Counter)
-    found: Counter[str] = attrs.field(factory=Counter)
-    doubled: int = 0
-    lost: int = 0
-    unknown: int = 0
-    noted: int = 0
-    forbidden: int = 0
-    seconds: float = 0.0
-    trace: str = ""
-
-    def __add__(self, other: "Report") -> "Report":
-        mine, theirs = (attrs.asdict(each, recurse=False) for each in (self, other))
-        return Report(**{name: mine[name] + theirs[name] for name in mine if name != "trace"})
-
-
-class World:
+class MachineWorld:
     """One world.
 
     Args:
@@ -120,7 +76,7 @@ class World:
         life: Seconds that a task runs, asked for each.
     """
 
-    def __init__(self, seed: int, laws: Laws) -> None:
+    def __init__(self, seed: int, laws: MachineLaws) -> None:
         self._loop = asyncio.get_running_loop()
         self._laws = laws
         self._seed = seed
@@ -136,7 +92,7 @@ class World:
         self.service.name = "task-{:06d}".format
         self.service.rows_tell_metadata = rng.random() < 0.5
         self.faults = Faults(rng, laws.fault_rate * rng.choice((0.2, 1.0, 1.5)))
-        self.server = FaultyServer(self.service, self.faults, rng, laws.late, self._record)
+        self.server = WorldServer(self.service, self.faults, rng, laws.late, self._record)
         if laws.untrue_dates:
             self.server.date = self._drawn_dates()
         self.network = Network(
@@ -309,10 +265,8 @@ class World:
         """Compare the service with the worker's knowledge."""
         report = Report(
             worlds=1,
-            jobs=len(self.jobs),
-            requests=self.server.requests,
-            submissions=self.server.submissions,
-            tasks=sum(task.job is not None for task in self.service.tasks.values()),
+            tasks=len(self.jobs),
+            requests=Counter({call.value: count for call, count in self.server.requests.items()}),
             events=self.events,
             crashes=self.crashes,
             faults=self.faults.fired,
@@ -325,13 +279,13 @@ class World:
             known = self.disk.entries.get(job.key)
             given_up = isinstance(known, Abandoned) and not mine
             found = isinstance(known, Created) and any(known.token.endswith(name) for name in mine)
-            report.doubled += len(mine) > 1
+            report.twice += len(mine) > 1
             report.unknown += given_up
             report.lost += not (found or given_up)
         return report
 
 
-def simulate(seed: int, laws: Laws | None = None) -> Report:
+def simulate(seed: int, laws: MachineLaws | None = None) -> Report:
     """Run one world.
 
     Args:
@@ -341,6 +295,6 @@ def simulate(seed: int, laws: Laws | None = None) -> Report:
 
     async def run() -> Report:
         async with asyncio.timeout(LONGEST):
-            return await World(seed, Laws() if laws is None else laws).run()
+            return await MachineWorld(seed, MachineLaws() if laws is None else laws).run()
 
     return clock.run(run())

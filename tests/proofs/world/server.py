@@ -3,28 +3,36 @@
 import asyncio
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from functools import partial
+from functools import lru_cache, partial
 
 import attrs
 
-from tests.proofs.simulator.faults import ATTEMPT_SECONDS, Ending, Fault, Faults, Work
+from tests.proofs.model.traces import What
+from tests.proofs.world.faults import ATTEMPT_SECONDS, Call, Ending, Fault, Faults, Work
+from tests.proofs.world.laws import Keys
 from tests.support.fake_service import Answer, Asked, FakeService
 from tests.support.http_in_memory import HttpConnection
 from tests.support.wire import Request, response
 
-__all__ = ["FaultyServer", "http_date_of"]
+__all__ = ["WorldServer", "http_date_of"]
 
 
 def http_date_of(moment: datetime) -> str:
     """A moment as the `Date` header spells it."""
-    return format_datetime(moment, usegmt=True)
+    return _spelled(moment.replace(microsecond=0))
+
+
+@lru_cache(maxsize=4)
+def _spelled(second: datetime) -> str:
+    return format_datetime(second, usegmt=True)
 
 
 @attrs.define(eq=False)
-class FaultyServer:
+class WorldServer:
     """An HTTP server on which faults happen: what all of its connections share.
 
     Attributes:
@@ -35,8 +43,11 @@ class FaultyServer:
             its request is executed.
         on_request: Called with each whole request.
         date: The `Date` header of each answer, given the service's time; None sends none.
+        keys: How it treats submission keys.
+        note: Called with a run-task request, and with what has become of it.
+        way: Seconds before a request is executed, and from there to its answer.
         requests: How many came.
-        submissions: How many of these were run-task.
+        created: The tasks that run-task has created, in order.
     """
 
     service: FakeService
@@ -45,20 +56,49 @@ class FaultyServer:
     late: float
     on_request: Callable[[str], None] = lambda _request: None
     date: Callable[[datetime], str | None] = http_date_of
-    requests: int = 0
-    submissions: int = 0
+    keys: Keys = "unknown"
+    note: Callable[[Asked, What], None] = lambda _asked, _what: None
+    way: Callable[[], tuple[float, float]] = attrs.field()
+    requests: Counter[Call] = attrs.field(factory=Counter)
+    created: list[str] = attrs.field(factory=list)
+    _answers: dict[str, Answer] = attrs.field(factory=dict)  # by the key of the request
+
+    @way.default
+    def _usual_way(self) -> Callable[[], tuple[float, float]]:
+        return lambda: (self.rng.uniform(0.01, 0.2), 0.0)
 
     def accept(self) -> asyncio.Protocol:
         """The service's side of a new connection."""
         return _Connection(self)
 
+    def headers(self, call: Call, key: str | None) -> list[tuple[str, str]]:
+        """The headers about the key of a request."""
+        if key is None or self.keys == "unknown" or call not in {Call.RUN, Call.LIST}:
+            return []
+        return [("Idempotency-Key-Supported", "?1"), ("Idempotency-Key", key)]
+
+    def carry_out(self, asked: Asked, key: str | None) -> Answer:
+        """Execute a request, and remember the tasks that it creates."""
+        if asked.route == "run" and key in self._answers:
+            return self._answers[key]
+        status, content = self.service.answer(asked)
+        if asked.route == "run" and status == 200:
+            self.created.append(content["id"])
+            if key is not None and self.keys == "kept":
+                self._answers[key] = status, content
+            self.note(asked, What.MADE)
+        elif asked.route == "run":
+            self.note(asked, What.NOT_CREATED)
+        return status, content
+
 
 class _Connection(HttpConnection):
-    def __init__(self, server: FaultyServer) -> None:
+    def __init__(self, server: WorldServer) -> None:
         super().__init__()
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._fault: Fault | None = None
+        self._headers: list[tuple[str, str]] = []
         self._late_work: tuple[asyncio.TimerHandle, Callable[[], object]] | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,7 +113,10 @@ class _Connection(HttpConnection):
     def breaks_off(self, start: bytes, size: int | None) -> bool:
         """Break within the request, if its fault is that."""
         if self._fault is None:
-            self._fault = self._server.faults.next(paying=start[:2] == b"PO")
+            method, target, *_rest = start.split(b"\r\n", 1)[0].decode().split(" ")
+            asked = Asked.parse(method, target, b"null")
+            page = int(asked.query.get("page", 1)) if asked.route == "list" else None
+            self._fault = self._server.faults.next(_call(asked), page, self._loop.time())
         cut = self._fault.request_bytes
         if cut is None or len(start) < min(cut, size or cut):
             return False
@@ -86,14 +129,24 @@ class _Connection(HttpConnection):
         assert self._fault is not None
         server, fault = self._server, self._fault
         asked = Asked.parse(request.method, request.target, request.body)
-        server.requests += 1
-        server.submissions += asked.route == "run"
+        call, key = _call(asked), request.headers.get("idempotency-key")
+        server.requests[call] += 1
+        if call is Call.RUN:
+            server.note(asked, What.SENT)
+            if fault.status == 429:
+                server.note(asked, What.NOT_CREATED)
         server.on_request(f"{request.method} {request.target} {len(request.body)} {fault.kind}")
         server.faults.count(fault)
-        work = partial(server.service.answer, asked)
+        self._headers = server.headers(call, key)
+        work = partial(server.carry_out, asked, key)
         if fault.work is Work.LATE:
             self._work_late(work, fault)
-        self._loop.call_later(server.rng.uniform(0.01, 0.2), self._carry_out, work, fault)
+        before, after = server.way()
+        fault = attrs.evolve(fault, delay=fault.delay + after)
+        if before:
+            self._loop.call_later(before, self._carry_out, work, fault)
+        else:
+            self._carry_out(work, fault)
 
     def _work_late(self, work: Callable[[], object], fault: Fault) -> None:
         attempt = ATTEMPT_SECONDS if fault.ending is Ending.STALL else 0.0
@@ -104,6 +157,8 @@ class _Connection(HttpConnection):
 
     def _carry_out(self, work: Callable[[], Answer], fault: Fault) -> None:
         true = work() if fault.work is Work.NOW else (500, None)
+        if fault.replays and len(self._server.created) > 1:
+            true = (200, {"id": self._server.rng.choice(self._server.created[:-1])})
         if fault.delay:
             self._loop.call_later(fault.delay, self._answer, true, fault)
         else:
@@ -121,10 +176,11 @@ class _Connection(HttpConnection):
     def _rendered(self, true: Answer, fault: Fault) -> bytes:
         status, content = true if fault.status is None else (fault.status, {"detail": "a fault"})
         date = self._server.date(self._server.service.epoch + timedelta(seconds=self._loop.time()))
-        headers = [] if date is None else [("Date", date)]
+        headers = [*self._headers] if date is None else [("Date", date), *self._headers]
         if fault.retry_after is not None:
-            headers.append(("Retry-After", str(fault.retry_after)))
-        return response(status, json.dumps(content), headers)
+            headers.append(("Retry-After", f"{fault.retry_after:g}"))
+        body = json.dumps(content).encode() if fault.body is None else fault.body
+        return response(status, body, headers, content_type=fault.content_type)
 
     def _drip(self, left: bytes, fault: Fault) -> None:
         if left:
@@ -147,3 +203,10 @@ class _Connection(HttpConnection):
         if fault.ending is not Ending.STALL:
             self._fault = None
             self.go_on()
+
+
+def _call(asked: Asked) -> Call:
+    return Call(asked.route) if asked.route in _ROUTES else Call.OTHER
+
+
+_ROUTES = frozenset(call.value for call in Call)

@@ -5,8 +5,8 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-from tests.proofs.chaos.faults import Fault
-from tests.proofs.chaos.lies import HONEST, ListLies
+from tests.proofs.world.faults import Rule
+from tests.proofs.world.lies import HONEST, ListLies
 
 __all__ = ["Crash", "Interruption", "Keys", "Laws", "Life", "Workload"]
 
@@ -54,7 +54,7 @@ class Laws:
     """The laws of a world."""
 
     workload: Workload
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Rule, ...] = ()
     lies: ListLies = HONEST
     life: Life = attrs.field(factory=Life)
     crash: Crash = attrs.field(factory=Crash)
