@@ -11,11 +11,12 @@ log=$LOGS/$target.log
 began=$(($(date +%s) - $(<"$LOGS/began")))
 echo "== $name: begins after $began s"
 
-# The stage is a make of its own: it gets neither the jobs nor the options of the one that runs the lanes.
+# The stage is a make of its own: it gets neither the jobs nor the options of the one that runs the lanes,
+# nor their variables, which the gate's own tests would find.
 unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS MAKEOVERRIDES
 code=0
 TIMEFORMAT='%R %U %S'
-{ time make "$@" >"$log" 2>&1 </dev/null; } 2>"$log.seconds" || code=$?
+{ time env -u LOGS -u GOES_ON -u NIGHT -u NEWEST -u SUITES -u QUICK make "$@" >"$log" 2>&1 </dev/null; } 2>"$log.seconds" || code=$?
 read -r seconds spent <<<"$(LC_ALL=C awk 'END { printf "%.0f %.0f", $1, $2 + $3 }' "$log.seconds")"
 rm "$log.seconds"
 

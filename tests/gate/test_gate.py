@@ -24,7 +24,10 @@ def gate(folder: Path, *options: str, **recipes: str) -> tuple[int, str]:
     """
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     recipes = {name.replace("_", "-"): command for name, command in recipes.items()}
-    rules = [f"{each}:\n\t@{recipes.get(each, ':')}" for each in [*STAGES, "environments", "long"]]
+    rules = [
+        f"{each}:\n\t@{recipes.get(each, ':')}"
+        for each in [*STAGES, "environments", "long", "compatibility"]
+    ]
     top = next(
         part for part in (ROOT / "Makefile").read_text().split("\n\n") if part.startswith("gate:")
     )
@@ -119,6 +122,29 @@ def test_what_passed_only_alone_is_counted(tmp_path: Path, tests: int, right: bo
     assert f"{tests} tests failed beside others and passed alone" in said
     assert said.count("\ntest: FAILED tests/a.py::b") == tests
     assert ("NOT right" in said) is not right
+
+
+def test_a_stage_gets_no_variable_of_the_gate(tmp_path: Path):
+    """Its tests run gates of their own."""
+    code, said = gate(tmp_path, "NEWEST=/x/python", "GOES_ON=1", test="env", compatibility=":")
+    output = (tmp_path / "build/gate/test.log").read_text()
+
+    assert code == 0, said
+    assert not {"LOGS", "GOES_ON", "NIGHT", "NEWEST", "SUITES", "MAKEFLAGS"} & {
+        line.partition("=")[0] for line in output.splitlines() if not line.endswith("=")
+    }
+
+
+@pytest.mark.parametrize("option", ["--help", "--keep-goin", "test"])
+def test_a_word_that_the_gate_does_not_know_runs_nothing(option: str):
+    """It takes half an hour, which nobody should start by asking for help."""
+    ended = subprocess.run(
+        [ROOT / ".ci" / "run", option], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2
+    assert "usage: .ci/run [--keep-going]" in ended.stderr
+    assert ended.stdout == ""
 
 
 def test_without_an_answer_about_what_changed_nothing_runs(tmp_path: Path):
