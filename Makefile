@@ -50,24 +50,23 @@ openapi: $(VENV)/.made ## the OpenAPI documents in the package, after a change o
 
 ##@ Before a change lands
 
-gate: ## all checks before a change lands: the same as .ci/run
-	.ci/run
+gate: ## all checks before a change lands (GOES_ON=1: all, also after one that failed)
+	@$(MAKE) -f scripts/gate.mk --no-print-directory PY=$(PY) run
 
-# Tests that take long, of the suites that tests/gate/rooms.py names: SUITES=all are all; without it those of
+# Tests that take long, of the suites that scripts/changed.py names: SUITES=all are all; without it those of
 # the rooms whose files differ from the last change that landed.
 LONG := -m "(torture or long) and not nightly"
 long: $(VENV)/.made ## the long tests of what changed (SUITES=all, or names of folders in tests/)
-	@paths=$$($(BIN)/python -m tests.gate paths $(SUITES)) || exit 1; \
+	@paths=$$($(BIN)/python scripts/changed.py paths $(SUITES)) || exit 1; \
 	if [ -z "$$paths" ]; then echo "what changed has no long tests"; exit; fi; \
 	$(PYTEST) -n 3 --dist worksteal --durations 20 $(LONG) $$paths $(call ONCE_MORE,$(PYTEST),$(LONG) $$paths)
 
 wheel: $(VENV)/.made ## the built wheel, used away from the checkout, and the blocks of docs against it
-	tests/wheel.sh $(BIN)/python $(PY)
+	scripts/wheel.sh $(BIN)/python $(PY)
 
-# Asyncio, pickling, typing, addresses and imports are what failed on one Python alone.
-COMPATIBILITY := $(SHORT_TESTS) tests/test_*.py tests/api tests/types tests/transport tests/polling tests/lifecycle \
-	tests/batch tests/webhooks tests/mcp tests/server/egress tests/server/fleet
-compatibility: $(VENV)/.made ## what may differ between Pythons (PY=python3.13 VENV=.venv-3.13)
+# Pickling, typing, errors and imports are what differs between Pythons; developers have the oldest one.
+COMPATIBILITY := $(SHORT_TESTS) tests/test_*.py tests/api tests/types
+compatibility: $(VENV)/.made ## what may differ on another Python (PY=python3.13 VENV=.venv-3.13)
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(COMPATIBILITY) $(call ONCE_MORE,$(PYTEST),$(COMPATIBILITY))
 
 conformance: .venv-conformance/.made ## statements and generated requests, of the bundled server; with URL=… statements of that one
@@ -75,12 +74,12 @@ conformance: .venv-conformance/.made ## statements and generated requests, of th
 
 # Where the advisory service cannot be reached it says so, and fails for nothing else.
 audit: .venv-audit/.made ## known vulnerabilities of what is installed (STRICT=1: unknown packages fail, too)
-	.venv-audit/bin/python -m tests.audit $(if $(STRICT),--strict)
+	.venv-audit/bin/python scripts/audit.py $(if $(STRICT),--strict)
 
 ##@ Every night
 
 nightly: ## all the rest, to its end
-	$(PY) -m tests.gate nightly --python $(PY)
+	@$(MAKE) -f scripts/gate.mk --no-print-directory PY=$(PY) NIGHT=1 run
 
 agent: .venv-agent/.made $(VENV)/.made ## real tasks of the browser-use agent, with a model that follows a script
 	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent \
@@ -105,7 +104,7 @@ repetitions: $(VENV)/.made ## tests that repeat a promise of the gate at a large
 		$(call ONCE_MORE,$(PYTEST),-m nightly tests)
 
 matrix: ## the transport's tests on the oldest supported, a middle and the newest aiohttp
-	PY=$(PY) tests/matrix.sh
+	PY=$(PY) scripts/matrix.sh
 
 examples: .venv-examples/.made ## every example, with the libraries that single ones need
 	.venv-examples/bin/python -m pytest -n 2 --dist worksteal -q tests/examples
@@ -155,8 +154,8 @@ clean: ## remove environments, caches and what was built
 ENVIRONMENTS ?= docs conformance demo audit
 environments: $(VENV)/.made $(ENVIRONMENTS:%=.venv-%/.made)
 
-.venv-%/.made: pyproject.toml constraints.txt tests/environment.sh $$(wildcard locks/$$*.txt)
-	tests/environment.sh .venv-$* $* $(PY)
+.venv-%/.made: pyproject.toml constraints.txt scripts/environment.sh $$(wildcard locks/$$*.txt)
+	scripts/environment.sh .venv-$* $* $(PY)
 
-$(VENV)/.made: pyproject.toml tests/environment.sh locks/dev.txt
-	tests/environment.sh $(VENV) dev $(PY)
+$(VENV)/.made: pyproject.toml scripts/environment.sh locks/dev.txt
+	scripts/environment.sh $(VENV) dev $(PY)

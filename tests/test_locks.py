@@ -97,7 +97,7 @@ def test_audit(
         + f"print({answers!r}[asked.exists()])\nasked.touch()\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.audit", *options.split()],
+        [sys.executable, "scripts/audit.py", *options.split()],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,

@@ -108,7 +108,7 @@ def test_a_build_names_the_addresses_of_its_repository(
 @pytest.mark.parametrize("executor", ["scripted", "plain"])
 def test_a_program_of_a_user(installed: Path, tmp_path: Path, executor: str) -> None:
     """A task runs through the SDK against the bundled server, all of it from the wheel."""
-    program = shutil.copy(ROOT / "tests" / "smoke.py", tmp_path)
+    program = shutil.copy(ROOT / "scripts" / "smoke.py", tmp_path)
 
     printed = _python(program, ROOT, executor, folder=tmp_path, path=installed)
 

@@ -22,7 +22,7 @@ from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.model import Model
 from browser_use_async.server.setting_kinds import setting, settings_of, whole
 from browser_use_async.server.settings import GROUPS
-from docs.command_tables import settings
+from scripts.command_tables import settings
 
 from .running import environment, run, running
 

@@ -47,7 +47,7 @@ def test_every_command_of_a_workflow_exists(targets: set[str]) -> None:
         steps = _steps(yaml.load(path.read_text(), Loader=yaml.BaseLoader))
         commands = [step["run"] for step in steps if "run" in step]
         made = {name for each in commands for name in re.findall(r"\bmake ([\w-]+)", each)}
-        files = {name for each in commands for name in re.findall(r"\btests/[\w/]+\.py", each)}
+        files = {name for each in commands for name in re.findall(r"\bscripts/[\w/]+\.py", each)}
 
         assert made <= targets
         assert all((ROOT / name).exists() for name in files)

@@ -8,7 +8,7 @@ import pytest
 from browser_use_async.cli.app import program
 from browser_use_async.cli.command import NAME
 from browser_use_async.cli.exit import ExitCode
-from docs.command_tables import commands, exit_codes
+from scripts.command_tables import commands, exit_codes
 
 TEXT = commands()
 _SECTIONS = dict(re.findall(r"^### (.+)\n((?:(?!^### ).*\n?)*)", TEXT, re.MULTILINE))

@@ -11,7 +11,7 @@ from tests.mutants.mutation import MisfitError, mutated
 __all__ = ["ROOT", "Checkout", "UnjudgeableError"]
 
 ROOT = Path(__file__).resolve().parents[2]
-_FOLDERS = ("browser_use_async", "tests", "examples", "docs", "benchmarks")
+_FOLDERS = ("browser_use_async", "tests", "examples", "docs", "benchmarks", "scripts")
 _FILES = (
     "hatch_build.py",
     "pyproject.toml",

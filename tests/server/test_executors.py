@@ -17,7 +17,7 @@ from browser_use_async.server.executors.choice import (
 )
 from browser_use_async.server.setting_kinds import settings_of
 from browser_use_async.types import RunTaskRequest
-from docs.command_tables import executors
+from scripts.command_tables import executors
 from tests.server.calling import Caller
 
 FIELDS = [each.name for each in attrs.fields(RunTaskRequest) if each.name != "extra_fields"]

@@ -11,7 +11,7 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
 from browser_use_async.server.faults import KINDS, fault_from_text, faults_from_json
-from docs import command_tables
+from scripts import command_tables
 
 PAGE = (Path(__file__).parents[3] / "docs" / "testing.md").read_text("utf-8")
 TEXT = PAGE.partition("\n## Faults on purpose\n")[2].partition("\n## ")[0]

@@ -12,7 +12,7 @@ trap 'rm -rf "$scratch"' EXIT
 install() { # version, environment
     local wanted="aiohttp==$1"
     [ "$1" = newest ] && wanted=aiohttp
-    [ -e "$2/.made" ] || tests/environment.sh "$2" dev "$PY" || return
+    [ -e "$2/.made" ] || scripts/environment.sh "$2" dev "$PY" || return
     # Everything else stays as locked, so that only aiohttp can make a difference; but older ones do
     # not take the newest multidict.
     "$2/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "$wanted"

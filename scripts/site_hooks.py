@@ -20,7 +20,7 @@ TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP))
 
 from browser_use_async import __version__  # noqa: E402
-from docs import command_tables  # noqa: E402 - the package need not be installed
+from scripts import command_tables  # noqa: E402 - the package need not be installed
 
 ICON = TOP / "browser_use_async" / "server" / "pages" / "assets" / "icon.svg"
 FROM_TOP = {

@@ -1,8 +1,13 @@
-"""Programs that tests need besides Python, and what is left out without them."""
+"""Programs that tests need besides Python, and what is left out without them.
+
+python scripts/programs.py             names those that are missing
+python scripts/programs.py --install   installs them first, where that is possible
+"""
 
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,3 +65,10 @@ def install() -> None:
             reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
             print(f"apt-get {command[0]} failed, which needs a network: {reason}", flush=True)
             return
+
+
+if __name__ == "__main__":
+    if "--install" in sys.argv:
+        install()
+    for program in missing():
+        print(f"{program.name} is missing. Not tested: {program.untested}.")

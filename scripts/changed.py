@@ -2,16 +2,22 @@
 
 A suite is a folder of tests, whose long tests are meant, or a target of the Makefile. The table has
 one row for each room of the tree; the first row that fits a file counts. A file that fits no row
-needs all suites, and so does a change whose base is not known.
+needs all suites but those of `NIGHTLY`. A change whose base is not known needs all.
+
+python scripts/changed.py                  the long suites of what changed, and why
+python scripts/changed.py suites           their names alone
+python scripts/changed.py paths [SUITE]…   where their tests are, for pytest
 """
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 __all__ = [
     "ALL",
+    "NIGHTLY",
     "ROOMS",
     "ROOT",
     "SUITES",
@@ -21,7 +27,7 @@ __all__ = [
     "test_paths",
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 LANDED = ROOT / ".ci" / "landed"  # the commit of the last change that landed
 
 # Targets of the Makefile that take long; the gate runs their short forms.
@@ -37,8 +43,12 @@ SUITES = tuple(
 )
 ALL = (*SUITES, *TARGETS)
 
+# Run every night, and before a change lands only if their own rooms changed.
+NIGHTLY = ("agent", "matrix")
+_MOST = tuple(each for each in ALL if each not in NIGHTLY)
+
 _MONEY = ("lifecycle", "batch", "money", "proofs/world", "world")
-_CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation", "matrix")
+_CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation")
 _SDK = (*_CALLS, *_MONEY, "webhooks", "mcp", "cli", ".")
 _BROWSER = ("server/browser", "server/pages", "browser", "site")
 _SERVER = (
@@ -63,6 +73,10 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # The gate runs itself.
     (".ci/", ()),
     ("Makefile", ()),
+    ("scripts/matrix.sh", ("matrix",)),
+    ("scripts/command_tables.py", ("docs", "site")),
+    ("scripts/site_hooks.py", ("docs", "site")),
+    ("scripts/", ()),
     (".devcontainer/", ()),
     (".github/", ()),
     (".gitignore", ()),
@@ -72,10 +86,8 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("examples/site/", ("site", "server/browser", "cli")),
     ("examples/", ("examples",)),
     # The SDK.
-    (
-        "browser_use_async/polling/",
-        ("polling", "lifecycle", "proofs/world", "world"),
-    ),
+    ("browser_use_async/transport/", (*_SDK, "matrix")),
+    ("browser_use_async/polling/", ("polling", "lifecycle", "proofs/world", "world")),
     ("browser_use_async/paging/", ("paging", "cli")),
     ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation")),
     ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
@@ -96,18 +108,18 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/__main__.py", ("cli", ".")),
     ("browser_use_async/postgres/", _FLEET),
     # The server.
-    ("browser_use_async/server/egress/", ("server/egress", *_BROWSER, "server/search", "agent")),
+    ("browser_use_async/server/egress/", ("server/egress", *_BROWSER, "server/search")),
     ("browser_use_async/server/executors/agent/", ("server/agent", "agent")),
-    ("browser_use_async/server/executors/browser/", (*_BROWSER, "agent")),
+    ("browser_use_async/server/executors/browser/", _BROWSER),
     ("browser_use_async/server/executors/instructions/", ("server/plain", "server/browser")),
     ("browser_use_async/server/executors/plain/", ("server/plain", "server/html")),
     ("browser_use_async/server/executors/scripts/", (*_BROWSER, "server/scripts", "agent")),
-    ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
-    ("browser_use_async/server/faults/", ("server/faults", "server")),
+    ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent")),
+    ("browser_use_async/server/faults/", ("server/faults", "server", "world")),
     ("browser_use_async/server/html/", ("server/html", "server/plain", "server/search")),
-    ("browser_use_async/server/tasks/", (*_SERVER, *_FLEET, "agent")),
+    ("browser_use_async/server/tasks/", (*_SERVER, *_FLEET)),
     ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
-    ("browser_use_async/server/live_view/", (*_BROWSER, "server/fleet", "agent")),
+    ("browser_use_async/server/live_view/", (*_BROWSER, "server/fleet")),
     ("browser_use_async/server/pages/", (*_BROWSER, "server")),
     ("browser_use_async/server/search/", ("server/search",)),
     ("browser_use_async/server/storage/", (*_SERVER, *_FLEET)),
@@ -115,13 +127,13 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "browser_use_async/server/webhooks/",
         ("server/webhooks", "server/fleet", "fleet", "webhooks"),
     ),
-    ("browser_use_async/server/", (*_SERVER, *_FLEET, *_BROWSER, "server/agent", "agent", "cli")),
+    ("browser_use_async/server/", (*_SERVER, *_FLEET, *_BROWSER, "server/agent", "cli")),
     # Every call passes the rest of the SDK.
     ("browser_use_async/", _SDK),
     # The tests: a folder needs itself, and shared helpers need all suites.
     ("tests/support/postgres.py", _FLEET),
     ("tests/support/devtools.py", _BROWSER),
-    ("tests/support/", ALL),
+    ("tests/support/", _MOST),
     ("tests/agent/", ("agent", "server/agent")),
     ("tests/proofs/conformance/", ("proofs/conformance",)),
     ("tests/testing/", ()),
@@ -129,7 +141,6 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/openapi/", ("server",)),
     ("tests/samples/", ("api", "server")),
     ("tests/deploy/", ()),
-    ("tests/environment.sh", ()),
     ("tests/gate/", ()),
     ("tests/vendor/", ("webhooks",)),
     ("tests/postgres/", ("batch",)),
@@ -141,13 +152,11 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/proofs/million.py", ("batch",)),
     ("tests/mutants/", ("mutants",)),
     ("tests/batch/", ("batch",)),
-    ("tests/matrix.sh", ("matrix",)),
-    ("tests/smoke.py", ()),
-    ("tests/wheel.sh", ()),
-    ("tests/audit.py", ()),
-    ("tests/conftest.py", ALL),
-    ("tests/__init__.py", ALL),
+    ("tests/conftest.py", _MOST),
+    ("tests/__init__.py", _MOST),
     ("tests/test_", (".",)),
+    ("tests/transport/", ("transport", "matrix")),
+    ("tests/server/scripts/", ("server/scripts", "agent")),
     *((f"tests/{suite}/", (suite,)) for suite in sorted(SUITES, reverse=True) if suite != "."),
 )
 
@@ -157,7 +166,7 @@ def needed_suites(files: Iterable[str]) -> Mapping[str, str]:
     needed: dict[str, str] = {}
     for name in sorted(files):
         rows = (suites for start, suites in ROOMS if name.startswith(start))
-        for suite in next(rows, ALL):
+        for suite in next(rows, _MOST):
             needed.setdefault(suite, name)
     return {suite: needed[suite] for suite in ALL if suite in needed}
 
@@ -196,3 +205,39 @@ def _git(*arguments: str) -> str | None:
     except OSError:  # there is no git
         return None
     return ended.stdout if ended.returncode == 0 else None
+
+
+def _explain() -> None:
+    files = changed_files()
+    if files is None:
+        print("what changed is not known: all long suites")
+        return
+    needed = needed_suites(files)
+    print(f"{len(files)} files changed: {len(needed)} of {len(ALL)} long suites")
+    for suite, name in needed.items():
+        print(f"  {suite:<18} for {name}")
+
+
+def _needed() -> Sequence[str]:
+    files = changed_files()
+    return ALL if files is None else tuple(needed_suites(files))
+
+
+def _paths(names: Sequence[str]) -> list[str]:
+    names = names or _needed()
+    if "all" in names:
+        return ["tests"]
+    unknown = set(names) - set(ALL)
+    if unknown:
+        raise SystemExit(f"no suite is named {', '.join(sorted(unknown))}; all: {' '.join(ALL)}")
+    return [path for suite in names if suite in SUITES for path in test_paths(suite)]
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["paths", *suites]:
+            print(*_paths(suites))
+        case ["suites"]:
+            print(*_needed())
+        case _:
+            _explain()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the source archive and the wheel from it, and uses the wheel as its users do, away from the
-# checkout: tests/wheel.sh BUILDER PYTHON, which are the Python with the build tools and that of the user.
+# checkout: scripts/wheel.sh BUILDER PYTHON, which are the Python with the build tools and that of the user.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,7 +24,7 @@ install() {
 
 echo "== using the wheel without extras"
 install "$wheel"
-cp tests/smoke.py "$scratch/smoke.py"
+cp scripts/smoke.py "$scratch/smoke.py"
 mkdir "$scratch/elsewhere"
 cd "$scratch/elsewhere"
 "$program" "$scratch/smoke.py" "$checkout" scripted
@@ -41,7 +41,7 @@ install "$wheel[cli,otel,server]" pytest pytest-asyncio pytest-timeout anyio # o
 echo "== running the blocks of README and docs against it"
 mkdir -p "$scratch/reader/tests"
 cd "$checkout"
-cp -r README.md docs "$scratch/reader/"
+cp -r README.md docs scripts "$scratch/reader/" # the tables of the pages are made by scripts/command_tables.py
 cp -r tests/docs "$scratch/reader/tests/"
 touch "$scratch/reader/tests/__init__.py"
 cd "$scratch/reader" # where no checkout and no other package is: without the tests of these

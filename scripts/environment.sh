@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the virtual environment of a dependency group: tests/environment.sh FOLDER GROUP PYTHON
+# Makes the virtual environment of a dependency group: scripts/environment.sh FOLDER GROUP PYTHON
 #
 # uv is used where it is installed, else venv and pip. Of a group that has a lock, only the recorded
 # files are installed, from whichever server they come.
