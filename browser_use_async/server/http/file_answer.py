@@ -46,7 +46,7 @@ class FileAnswer(web.StreamResponse):
         read: Callable[[range], Coroutine[Any, Any, bytes]],
         wanted: range,
         first: bytes,
-        place: AbstractContextManager[None],
+        place: AbstractContextManager[object],
         *,
         status: int,
         headers: Mapping[str, str],
