@@ -199,7 +199,7 @@ async def _revoke(console: Console, server: ServerOptions, key_id: str) -> None:
         shell_complete=complete_files,
     ),
     _ADMIN_SOCKET,
-    examples=("backup monday.db", "serve --database monday.db"),
+    examples=("backup monday.db",),
 )
 async def backup(console: Console, server: ServerOptions, file: Path) -> None:
     """Copy the data of a bundled server to a file, while it runs.
