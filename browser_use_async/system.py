@@ -151,12 +151,27 @@ def config_folder() -> Path | None:
         return None
 
 
+def rename_to_free_name(path: Path, target: Path) -> None:
+    """Rename a file; raises `FileExistsError` if the name is taken."""
+    # POSIX renames over existing files; only a link fails atomically if the name is taken.
+    try:
+        link(path, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        # Created first, so that no file of another program is replaced.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        path.replace(target)
+    else:
+        path.unlink()
+
+
 @contextlib.contextmanager
-def replaced_file(path: Path) -> Generator[int]:
+def replaced_file(path: Path, *, is_new: bool = False) -> Generator[int]:
     """A descriptor for the new content of a file, which replaces it at the end; mode 0600.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: It cannot be written, or `is_new` and there is one.
     """
     # A rename over a device or a pipe would remove it for all programs of the machine.
     if path.exists() and not (path.is_file() or path.is_dir()):
@@ -170,7 +185,10 @@ def replaced_file(path: Path) -> Generator[int]:
             yield descriptor
         finally:
             os.close(descriptor)
-        part.replace(path)
+        if is_new:
+            rename_to_free_name(part, path)
+        else:
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

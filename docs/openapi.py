@@ -18,8 +18,9 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.http.routes import ADMINISTRATION, Route
+from browser_use_async.server.http.routes import ADMINISTRATION, ROUTES, Route
 from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
+from browser_use_async.server.keys.admin_client import BACKUP_TYPE
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.types import TaskId, rules_of
 from docs.openapi_schemas import component_schemas, field_schema, reference, request_schema
@@ -41,6 +42,7 @@ _REASONS = {
     "keys came from this address",
     502: "The website cannot be opened",
     503: "There is nothing to search with",
+    507: "The disk is full",
 }
 
 # Profiles have one model here and three names in the published document.
@@ -50,7 +52,10 @@ _ANSWERS = {
     table.DELETE_BROWSER_PROFILE: "DeleteBrowserProfileResponse",
 }
 
+_BACKUP = ROUTES["admin_backup"].endpoint  # the one answer that is no JSON
+
 _OWN_REFUSALS: dict[table.Endpoint, tuple[int, ...]] = {
+    _BACKUP: (400, 507),
     table.RUN_TASK: (402,),
     table.STOP_TASK: (400,),
     table.PAUSE_TASK: (400,),
@@ -155,7 +160,10 @@ def _header(name: str, about: str, **bounds: str) -> dict[str, Any]:
 
 def _responses(route: Route) -> dict[str, Any]:
     endpoint = route.endpoint
-    answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
+    content = (
+        {BACKUP_TYPE: {}} if endpoint is _BACKUP else _json(_answer_schema(endpoint))["content"]
+    )
+    answer = {"description": "Successful Response", "content": content}
     if headers := _answer_headers(endpoint):
         answer["headers"] = headers
     refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}

@@ -84,6 +84,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "run a Cloud API v1 server on this machine"),
     "mcp": ("mcp", "serve MCP tools, so that a language model can run browser tasks"),
     "keys": ("administration", "make, list and revoke API keys of a bundled server"),
+    "backup": ("administration", "copy the data of a bundled server to a file, while it runs"),
     "login": ("account", "save the address and the key for later commands and programs"),
     "logout": ("account", "delete the address and the key that `login` has saved"),
     "completion": ("help", "print the script that completes commands in a shell"),

@@ -102,7 +102,7 @@ class TemporaryFile:
             if overwrite:
                 self._path.replace(self._target)
             else:
-                _rename_to_free_name(self._path, self._target)
+                system.rename_to_free_name(self._path, self._target)
 
     def _remove(self) -> None:
         with self._lock:
@@ -112,17 +112,3 @@ class TemporaryFile:
                     self._file.close()
                 with contextlib.suppress(OSError):  # it was renamed
                     self._path.unlink()
-
-
-def _rename_to_free_name(path: Path, target: Path) -> None:
-    # POSIX renames over existing files; only a link fails atomically if the name is taken.
-    try:
-        system.link(path, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        # Created first, so that no file of another program is replaced.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        path.replace(target)
-    else:
-        path.unlink()

@@ -22,7 +22,6 @@ from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.http.file_answer import MOST_OF_FILE, FileAnswer
 from browser_use_async.server.pages import links as signed_links
 from browser_use_async.server.records import Failed, Finished
-from browser_use_async.server.storage.files import FileFacts, StoredFile
 from browser_use_async.server.storage.pictures import WHITE_PAGE
 from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
@@ -358,8 +357,8 @@ async def test_a_file_that_is_deleted_while_it_is_sent_breaks_off(
         return rest
 
     async def answer(_request: web.Request) -> web.StreamResponse:
-        found, wanted = StoredFile(FileFacts(2**21, "digest"), read), range(2**21)
-        return FileAnswer(found, wanted, bytes(2**20), nullcontext(), status=200, headers={})
+        first = bytes(2**20)
+        return FileAnswer(read, range(2**21), first, nullcontext(), status=200, headers={})
 
     application = web.Application()
     application.router.add_get("/", answer)

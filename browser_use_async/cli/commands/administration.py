@@ -1,21 +1,31 @@
-"""`keys` and `scripts`: what a bundled server keeps, through its administration."""
+"""`keys`, `backup` and `scripts`: what a bundled server keeps, through its administration."""
 
 import difflib
+import os
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from yarl import URL
 
+from browser_use_async import system
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.api.script_pairs import SCRIPT_NAME
-from browser_use_async.cli.command import Group
+from browser_use_async.cli.command import Group, command
 from browser_use_async.cli.connect import configured
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, ServerOptions, amount, option, whole
+from browser_use_async.cli.options import (
+    Argument,
+    ServerOptions,
+    amount,
+    complete_files,
+    option,
+    whole,
+)
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Column, Listing
 from browser_use_async.cli.times import local_time
@@ -174,6 +184,54 @@ async def _revoke(console: Console, server: ServerOptions, key_id: str) -> None:
     if revoked is None:
         raise ConfigurationError(f"there is no key {key_id}; `keys list --all` has the ids")
     console.done(f"the key of {revoked['name']} is revoked and stops working at once", revoked)
+
+
+# --- backup --------------------------------------------------------------------------------
+
+
+@command(
+    "backup",
+    Argument(
+        "file",
+        "FILE",
+        "the new file for the copy",
+        type=click.Path(path_type=Path),
+        shell_complete=complete_files,
+    ),
+    _ADMIN_SOCKET,
+    examples=("backup monday.db",),
+)
+async def backup(console: Console, server: ServerOptions, file: Path) -> None:
+    """Copy the data of a bundled server to a file, while it runs.
+
+    The copy has everything that the server has answered before: tasks with their files, keys,
+    spending, schedules, profiles, scripts and webhooks. It is a database for `serve --database`.
+    """
+    client, size = _client(server), 0
+    with _new_file(file) as copy, console.status(f"{file}: the server makes a copy") as update:
+        async with aclosing(client.backup()) as chunks:
+            async for chunk in chunks:
+                size += copy.write(chunk)
+                update(f"{file}: {size:,} bytes")
+    console.done(f"{file}: {size:,} bytes", {"path": str(file), "bytes": size})
+
+
+@contextmanager
+def _new_file(path: Path) -> Generator[BinaryIO]:
+    """A file that nobody sees before it is whole and on the disk; mode 0600."""
+    if os.path.lexists(path):
+        raise ConfigurationError(f"{path} is there already; name a new file")
+    try:
+        with (
+            system.replaced_file(path, is_new=True) as descriptor,
+            os.fdopen(descriptor, "wb", closefd=False) as file,
+        ):
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        system.sync_folder(path.resolve().parent)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
 
 
 # --- scripts -------------------------------------------------------------------------------

@@ -208,11 +208,11 @@ def _limited(answer: KeyHandler, quota: CallQuota) -> KeyHandler:
 
 def _response_of(
     view: RunningServer, endpoint: Endpoint, result: Any, headers: dict[str, str] | None
-) -> web.Response:
+) -> web.StreamResponse:
     """The response with what an operation gave."""
     # Clients call .json() on every answer, so a call that returns nothing sends an object.
     if not isinstance(result, (Json, bytes, str)):
-        if isinstance(result, web.Response):
+        if isinstance(result, web.StreamResponse):
             return result
         result = {} if endpoint.returns is None else unstructure(result)
     return view.answers.admit(view.owner, json_response(result, headers=headers))

@@ -136,7 +136,7 @@ class FileRoutes:
         if (reason := self._downloads.refusal(owner, file)) is not None:
             return _busy(reason)
         place = self._downloads.one_more(owner, file)
-        return FileAnswer(found, wanted, first, place, status=status, headers=headers)
+        return FileAnswer(found.read, wanted, first, place, status=status, headers=headers)
 
     async def _take(self, request: web.Request, owner: str, use: str, expires: int) -> web.Response:
         name, content = request.match_info["file_name"], await _body(request)

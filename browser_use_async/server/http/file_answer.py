@@ -1,14 +1,15 @@
 """The answer to a download, of which one part at a time is in memory."""
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from aiohttp import web
 
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.http.places import Places
-from browser_use_async.server.storage.files import StoredFile, in_parts
+from browser_use_async.server.storage.files import in_parts
 
 # How many downloads of one file, and of all files of one owner, are answered at once.
 MOST_OF_FILE = 20
@@ -42,24 +43,24 @@ class FileAnswer(web.StreamResponse):
 
     def __init__(
         self,
-        found: StoredFile,
+        read: Callable[[range], Coroutine[Any, Any, bytes]],
         wanted: range,
         first: bytes,
-        place: AbstractContextManager[None],
+        place: AbstractContextManager[object],
         *,
         status: int,
         headers: Mapping[str, str],
     ) -> None:
         super().__init__(status=status, headers=headers)
         self.content_length = len(wanted)
-        self._found = found
+        self._bytes_of = read
         self._wanted = wanted
         self._first = first
         self._place = place  # counts the download while it is sent
 
     async def whole(self) -> bytes:
         """All of its bytes, for faults that send others."""
-        return await self._found.read(self._wanted)
+        return await self._bytes_of(self._wanted)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Send the bytes as fast as the client reads them."""
@@ -80,7 +81,7 @@ class FileAnswer(web.StreamResponse):
 
     async def _read(self, wanted: range) -> bytes:
         try:
-            part = await self._found.read(wanted)
+            part = await self._bytes_of(wanted)
         except StorageUnavailableError as error:
             _logger.error("a download broke off: %s", error)  # noqa: TRY400 - it says all
             raise ConnectionResetError("the file cannot be read any more") from error

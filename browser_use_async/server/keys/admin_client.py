@@ -1,6 +1,6 @@
 """A client of the routes below /admin, by HTTP or over a Unix socket."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,11 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import APIConnectionError, APIStatusError
 from browser_use_async.server.keys.api_key import NO_KEY, NewKey, checked
 
+BACKUP_TYPE = "application/vnd.sqlite3"
+"""The media type of the answer that is a backup."""
+
 _SECONDS = 30.0
+_NO_SERVER = "no server of this package seems to be there"
 _MAX_ANSWER = 64 * 1024 * 1024
 
 
@@ -29,6 +33,7 @@ class AdminClient:
         self._url = URL("http://localhost" if socket is not None else url)
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._socket = socket
+        self._place = socket or self._url
 
     async def add(self, new: NewKey) -> dict[str, Any]:
         """Add a key; only this object has its text.
@@ -67,6 +72,43 @@ class AdminClient:
         """Delete a path below `/admin`."""
         await self._call("DELETE", path)
 
+    async def backup(self) -> AsyncGenerator[bytes, None]:
+        """Make a copy of the server's database, and yield its bytes.
+
+        Raises:
+            APIConnectionError: There is no answer, or not the whole copy.
+            APIStatusError: The server refused, or makes no backups.
+        """
+        call = "POST /admin/backup"
+        # No limit: it answers when the copy is made, and is on this machine, where a server that
+        # has died closes the connection.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SECONDS)
+        try:
+            async with (
+                self._http(timeout) as http,
+                http.post(
+                    self._url.with_path("/admin/backup"),
+                    headers=self._headers,
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                if answer.status == 200 and answer.content_type != BACKUP_TYPE:
+                    raise APIStatusError(
+                        f"{call} was answered with no backup: {_NO_SERVER}", status=200
+                    )
+                if answer.status == 404:
+                    raise APIStatusError(
+                        f"the server at {self._place} makes no backups: it is another server, or "
+                        "an older version of this one",
+                        status=404,
+                    )
+                if answer.status != 200:
+                    _value_of(answer.status, await answer.content.read(_MAX_ANSWER), call)
+                async for chunk in answer.content.iter_any():
+                    yield chunk
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise self._no_answer(f"no whole answer to {call}", error) from error
+
     async def _call(
         self,
         method: str,
@@ -80,23 +122,25 @@ class AdminClient:
             APIStatusError: The server refused.
         """
         target = self._url.with_path(path)
-        timeout = aiohttp.ClientTimeout(total=_SECONDS)
-        connector = None if self._socket is None else aiohttp.UnixConnector(str(self._socket))
-        place = self._socket or self._url
         try:
             async with (
-                aiohttp.ClientSession(connector=connector, timeout=timeout) as http,
+                self._http(aiohttp.ClientTimeout(total=_SECONDS)) as http,
                 http.request(
                     method, target, json=body, headers=self._headers, allow_redirects=False
                 ) as answer,
             ):
                 status, text = answer.status, await answer.content.read(_MAX_ANSWER)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise APIConnectionError(
-                f"the server at {place} gave no answer to {method} {path}: {reason}", sent=True
-            ) from error
+            raise self._no_answer(f"no answer to {method} {path}", error) from error
         return _value_of(status, text, f"{method} {path}")
+
+    def _http(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+        connector = None if self._socket is None else aiohttp.UnixConnector(str(self._socket))
+        return aiohttp.ClientSession(connector=connector, timeout=timeout)
+
+    def _no_answer(self, what: str, error: Exception) -> APIConnectionError:
+        reason = str(error) or type(error).__name__
+        return APIConnectionError(f"the server at {self._place} gave {what}: {reason}", sent=True)
 
 
 def _value_of(status: int, text: bytes, call: str) -> dict[str, Any]:
@@ -107,5 +151,5 @@ def _value_of(status: int, text: bytes, call: str) -> dict[str, Any]:
     if status == 200 and isinstance(value, dict):
         return value
     detail = value.get("detail") if isinstance(value, dict) else None
-    shown = detail if isinstance(detail, str) else "no server of this package seems to be there"
+    shown = detail if isinstance(detail, str) else _NO_SERVER
     raise APIStatusError(f"{call} was answered with {status}: {shown}", status=status, detail=shown)

@@ -22,7 +22,13 @@ from typing import Any, TypeVar
 import attrs
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
+from browser_use_async.server.errors import (
+    StorageFullError,
+    StorageUnavailableError,
+    TooManyError,
+    UnsupportedError,
+)
+from browser_use_async.server.storage.backup import Backup
 from browser_use_async.server.storage.database import (
     DISK_FULL,
     HIDDEN_PLACE,
@@ -43,6 +49,8 @@ _CHECKED_BYTES = 64 * 1024 * 1024
 its page is read."""
 _LOOKED_AT = 250
 """The number of rows that a statement of a search reads, in about a millisecond."""
+_SERIALIZED = 3
+"""The `sqlite3.threadsafety` of a SQLite whose connections may be used by several threads."""
 _DIALECT = {"blob": "BLOB", "serial": "INTEGER PRIMARY KEY"}
 _IN_USE = "{place} is in use by another server; each needs a file of its own"
 _DAMAGED = (
@@ -59,6 +67,14 @@ _EXPLANATIONS = {
     sqlite3.SQLITE_FULL: DISK_FULL,
 }
 
+_IN_MEMORY = (
+    "This server keeps everything in memory, also secrets, and there unencrypted; start it with a "
+    "file (--database server.db) to have something to back up"
+)
+_UNSAFE = (
+    "The SQLite of this server's Python is built for one thread, so it makes no copy while the "
+    "server runs; end the server, and copy its file"
+)
 _LOST = (
     "the database %s was not closed by the server that had it last, and its log %s is missing or "
     "damaged: the latest tasks, steps and charges before that server's end may be missing, unless "
@@ -123,6 +139,7 @@ class SqliteDatabase(Database):
         self._is_working = False
         self.place = "in memory" if path is None else str(path)
         self._reserve: Reserve | None = None
+        self._backup: Callable[[], Backup | None] = lambda: None
         if path is not None:
             _make_private(path)
             self._reserve = Reserve(path)
@@ -312,9 +329,39 @@ class SqliteDatabase(Database):
         """Notify the only server."""
         self.heard(subject, news)
 
+    async def back_up(self) -> Backup:
+        """Make a whole copy while the server writes; the caller closes it.
+
+        It has all that was committed before, and what is committed until it is finished.
+
+        Raises:
+            UnsupportedError: The database is in memory.
+            TooManyError: Another copy is not closed yet.
+            StorageUnavailableError: There is no room for it, or the file cannot be read.
+        """
+        if self.path is None:
+            raise UnsupportedError(_IN_MEMORY)
+        if sqlite3.threadsafety != _SERIALIZED:
+            raise UnsupportedError(_UNSAFE)
+        before = self._backup()
+        if before is not None and before.is_open:
+            raise TooManyError("Another backup is being made; try again when it has ended")
+        backup = Backup(self.path)
+        self._backup = weakref.ref(backup)  # its answer may never be sent
+        try:
+            await backup.make(self._connection)
+        except BaseException as error:
+            backup.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._unavailable(error) from error
+            raise
+        return backup
+
     def close(self) -> None:
         """Write the log back into the file, and close it; a memory database stays readable."""
         if self.path is not None:
+            if (backup := self._backup()) is not None:
+                backup.close()
             self._commit()
             self._gathers = False
             self._closing()
@@ -349,10 +396,11 @@ class SqliteDatabase(Database):
             raise sqlite3.DatabaseError("the check of its pages failed")
         # After the checks, since the file could belong to another program.
         self.path.chmod(0o600)
+        is_backup = self._pragma("journal_mode") != "wal"  # it was never open, or is new
         execute("PRAGMA journal_mode = WAL")
         # Loses nothing if the process dies. A power failure may lose the last commits.
         execute("PRAGMA synchronous = NORMAL")
-        if self._was_open():
+        if not is_backup and self._was_open():
             self._check_log(self.path)
         self._make_tables(version)
         self._closing.detach()

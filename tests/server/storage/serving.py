@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import os
 import sys
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 
 SCENARIOS = {
+    "large": Scenario(step_seconds=0, files={"large.bin": os.urandom(1_000_000)}),
     "quick": Scenario(step_seconds=0, files={"report.csv": b"a,b\n1,2\n"}),
     "busy": Scenario(steps=[f"Step {number}" for number in range(1, 1000)], step_seconds=0.02),
 }

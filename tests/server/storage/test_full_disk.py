@@ -1,6 +1,9 @@
 """A disk that one client has filled, and what an operator can do then."""
 
+import asyncio
+import os
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from browser_use_async.server.errors import StorageFullError
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.storage import Database, SqliteDatabase
 from tests.server.calling import Caller
+from tests.server.storage.copies import names_in
 
 MEGABYTES = 8
 Work = Callable[[Database], Coroutine[Any, Any, None]]
@@ -145,3 +149,41 @@ async def test_the_reserve_is_enough_for_hundreds_of_changes(disk: Path):
     assert len(name) > 200
     assert reserve.stat().st_size == full
     assert reserve.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_copy_that_has_no_room_is_refused(disk: Path, http: aiohttp.ClientSession):
+    """Before it takes the room that the server's own work needs; nothing is left of it."""
+    async with _server(disk) as server:
+        api = Caller(server, http)
+        refused = await api.post(f"{server.url}/admin/backup")
+        names = names_in(disk)
+        created = await api.post("/run-task", json={"task": "Do it"})
+
+    assert (refused.status, created.status) == (507, 200)
+    assert "make room on it" in refused.json["detail"]
+    assert str(disk) not in refused.text
+    assert names == ["rubbish", "server.db", "server.db-reserve", "server.db-wal"]
+
+
+async def test_a_copy_onto_a_full_disk(disk: Path, tmp_path_factory: pytest.TempPathFactory):
+    """The command says so in a sentence, and nothing is left of the copy."""
+    place = tmp_path_factory.mktemp("server") / "server.db"
+    scenario = Scenario(steps=(), output="", files={"large.bin": bytes(9_000_000)})
+    executor = ScriptedExecutor({}, default=scenario)
+    async with (
+        LocalServer(executor=executor, database=place) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        api = Caller(server, http)
+        await api.reached(await api.create(), "finished")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "browser_use_async", "backup", str(disk / "copy.db")),
+            *("--base-url", server.base_url, "--api-key", "env:OPERATOR"),
+            env={**os.environ, "OPERATOR": server.api_key},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+
+    assert process.returncode == 2
+    assert said.decode() == f"error: {disk}/copy.db cannot be written: No space left on device\n"
+    assert names_in(disk) == ["rubbish"]
