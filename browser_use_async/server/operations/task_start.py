@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -72,12 +73,21 @@ def shown_settings(
 ) -> dict[str, Any]:
     """The settings that appear in a place, or what `otherwise` or their rules say instead."""
     shown = {}
-    for name, rule in rules_of(type(settings)).items():
-        if place in rule.places:
-            value = getattr(settings, name)
-            default = otherwise.get(name, None if rule.default is UNSET else rule.default)
-            shown[name] = default if value is UNSET or value is None else value
+    for name, default in _shown_in(place, type(settings)):
+        value = getattr(settings, name)
+        missing = value is UNSET or value is None
+        shown[name] = otherwise.get(name, default) if missing else value
     return shown
+
+
+@cache
+def _shown_in(place: Place, settings: type[TaskSettings]) -> list[tuple[str, Any]]:
+    """The names of the settings that appear in a place, with the values of those not given."""
+    return [
+        (name, None if rule.default is UNSET else rule.default)
+        for name, rule in rules_of(settings).items()
+        if place in rule.places
+    ]
 
 
 async def start_task(
