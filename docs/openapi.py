@@ -18,7 +18,7 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.http.routes import ADMINISTRATION, Route
+from browser_use_async.server.http.routes import ADMINISTRATION, ALL_OWNERS, OWNER, Route
 from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.types import TaskId, rules_of
@@ -65,6 +65,17 @@ _KEY_PATTERN = (
     rf'|"(?:[ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY_LENGTH}}}"'
     r'|%"(?:[ !#$&-~]|%[0-9a-f]{2})+")$'
 )
+
+_OF_OPERATOR = [
+    {
+        "name": OWNER,
+        "in": "query",
+        "required": False,
+        "description": "Whose tasks a key with the scope admin reads: the name of a key, or "
+        f"`{ALL_OWNERS}`; the answer then names the owner of each task.",
+        "schema": {"type": "string"},
+    }
+]
 
 # The only calls with a body and without anything that could be missing.
 _FINDS_NOTHING = {
@@ -117,7 +128,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": endpoint.name,
         "responses": _responses(route),
     }
-    if parameters := list(_parameters(endpoint)):
+    if parameters := [*_parameters(endpoint), *_OF_OPERATOR[: route.reads_any_owner]]:
         operation["parameters"] = parameters
     if (model := endpoint.body) is not None:
         schema = request_schema(model) if route.is_administration else reference(model)
@@ -158,7 +169,8 @@ def _responses(route: Route) -> dict[str, Any]:
     answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
     if headers := _answer_headers(endpoint):
         answer["headers"] = headers
-    refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
+    statuses = _refusals(endpoint) | ({404} if route.reads_any_owner else set())
+    refusals = {str(status): _refusal(route, status) for status in sorted(statuses)}
     return {"200": answer, **refusals}
 
 

@@ -74,6 +74,11 @@ class Account(Owned):
 
         await self._database.transact(work)
 
+    async def owners(self) -> list[str]:
+        """Return the names of all owners."""
+        rows = await self._database.rows("SELECT owner FROM accounts ORDER BY owner")
+        return [owner for (owner,) in rows]
+
     async def add(self, cents: Decimal) -> None:
         """Add credit to the balance."""
         values = {"paid": -to_micro(cents), "spent": 0, "tasks": 0}

@@ -11,6 +11,7 @@ import attrs
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.records import (
+    EVERY_OWNER,
     Assignment,
     Failed,
     FailureCause,
@@ -32,6 +33,7 @@ from browser_use_async.server.storage.records import LISTED, TASKS, TaskRecord, 
 from browser_use_async.server.storage.rows import beginning, to_text
 from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.table import MOST
 from browser_use_async.types import Created, TaskSettings, TaskStatus
 
 _TOKEN_BYTES = 24
@@ -69,11 +71,13 @@ class TaskStore(Owned):
     async def status(self, task_id: str) -> TaskStatus | None:
         """Return the status of a task, or None if there is no such task."""
         found = await self._database.by_id("tasks", "status, owner", task_id)
-        return TaskStatus(found[0]) if found is not None and found[1] == self.owner else None
+        is_theirs = found is not None and self.owner in {found[1], EVERY_OWNER}
+        return TaskStatus(found[0]) if found is not None and is_theirs else None
 
     async def get(self, task_id: str) -> TaskRecord | None:
         """Return the owner's task with this id, or None."""
-        return await self.of_any_owner(id=task_id, owner=self.owner)
+        whose = {} if self.owner == EVERY_OWNER else {"owner": self.owner}
+        return await self.of_any_owner(id=task_id, **whose)
 
     async def of_any_owner(self, **values: str) -> TaskRecord | None:
         """Return a task of any owner by its id or a token of its pages, or None."""
@@ -89,23 +93,41 @@ class TaskStore(Owned):
         """Return how many tasks of all owners were created."""
         return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
 
-    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[Row]]:
+    async def page(
+        self, page: int, limit: int, output: int, *, tells_owner: bool = False
+    ) -> tuple[int, list[Row]]:
         """Return the number of tasks, and the rows of one page of them, newest first.
 
-        Of each output so many characters are read, as it is stored.
+        Of each output so many characters are read, as it is stored. With `tells_owner` the last
+        column is the owner.
         """
+        columns = row_columns(output) + ", owner" * tells_owner
+        if self.owner == EVERY_OWNER:
+            return await self._page_of_all(page, limit, columns)
         statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
         newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
         # Far past the end, the position may be too large for a database.
         top = max(0, newest - (page - 1) * limit)
         rows = await self._database.rows(
-            f"SELECT {row_columns(output)} FROM tasks WHERE owner = :owner AND position <= :top "
+            f"SELECT {columns} FROM tasks WHERE owner = :owner AND position <= :top "
             "AND position > :bottom ORDER BY position DESC",
             owner=self.owner,
             top=top,
             bottom=top - limit,
         )
         return newest - expired, rows
+
+    async def _page_of_all(self, page: int, limit: int, columns: str) -> tuple[int, list[Row]]:
+        # Positions are those of one owner, so the index of creation times is counted.
+        some = "SELECT id FROM tasks ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :before"
+        rows = await self._database.rows(
+            f"SELECT {columns} FROM tasks WHERE id IN (SELECT id FROM ({some}) AS page) "
+            "ORDER BY created_at DESC, id DESC",
+            limit=limit,
+            before=min((page - 1) * limit, MOST),
+        )
+        count = "SELECT COALESCE(SUM(tasks - expired_tasks), 0) FROM accounts"
+        return int(await self._database.value(count)), rows
 
     async def _completed(self, record: TaskRecord) -> TaskRecord:
         record.steps = await progress.read_steps(self._database, record.id)
