@@ -76,8 +76,12 @@ class Account(Owned):
 
     async def owners(self) -> list[str]:
         """Return the names of all owners."""
-        rows = await self._database.rows("SELECT owner FROM accounts ORDER BY owner")
-        return [owner for (owner,) in rows]
+        return list(await self.spent_cents())
+
+    async def spent_cents(self) -> dict[str, Decimal]:
+        """Return what each owner has spent since the database was made, searches included."""
+        rows = await self._database.rows("SELECT owner, spent FROM accounts ORDER BY owner")
+        return {owner: from_micro(spent) for owner, spent in rows}
 
     async def add(self, cents: Decimal) -> None:
         """Add credit to the balance."""

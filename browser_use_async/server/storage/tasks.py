@@ -1,9 +1,11 @@
 """The store of tasks: each change of a task is written in one transaction with all its parts."""
 
 import secrets
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
 import attrs
@@ -43,6 +45,24 @@ _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({progress.TaskEvent.START, progress.TaskEvent.STOP, progress.TaskEvent.FAIL})
 
 
+DURATION_BOUNDS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+"""The seconds up to which a task counts for each part of the histogram of durations."""
+
+
+@attrs.define
+class Durations:
+    """How long tasks took from their creation to their end."""
+
+    # By the first bound that is not exceeded; the last one counts those above all bounds
+    counts: list[int] = attrs.field(factory=lambda: [0] * (len(DURATION_BOUNDS) + 1))
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one task."""
+        self.counts[bisect_left(DURATION_BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+
 @attrs.define
 class TaskCounts:
     """Counts of the task changes that this process has written."""
@@ -50,6 +70,11 @@ class TaskCounts:
     statuses: Counter[TaskStatus] = attrs.field(factory=Counter)  # by the status reached
     failures: Counter[FailureCause] = attrs.field(factory=Counter)
     steps: int = 0
+    # What tasks cost, by their owner and model
+    cents: defaultdict[tuple[str, str], Decimal] = attrs.field(factory=lambda: defaultdict(Decimal))
+    durations: defaultdict[TaskStatus, Durations] = attrs.field(
+        factory=lambda: defaultdict(Durations)
+    )
 
 
 class TaskStore(Owned):
@@ -175,7 +200,16 @@ class TaskStore(Owned):
 
         await self._database.transact(work)
         self.counts.statuses[record.status] += 1
+        self._count_cost(record, TASK_START_CENTS)
         return record
+
+    def _count_cost(self, record: TaskRecord, cents: Decimal) -> None:
+        self.counts.cents[record.owner, record.llm_model] += cents
+
+    def _count_end(self, record: TaskRecord, status: TaskStatus) -> None:
+        self.counts.statuses[status] += 1
+        seconds = (self._now() - record.created_at).total_seconds()
+        self.counts.durations[status].add(max(0.0, seconds))
 
     async def _not_ended(self, at: Database) -> int:
         """Return the number of the owner's unended tasks, up to the limit of the count."""
@@ -190,7 +224,11 @@ class TaskStore(Owned):
     ) -> None:
         """Apply an event to a task, unless its status refuses it."""
         await self._database.transact(lambda at: self._advance(at, record, event, worker))
-        self.counts.statuses[progress.TARGETS[event]] += 1
+        status = progress.TARGETS[event]
+        if status.is_terminal:
+            self._count_end(record, status)
+        else:
+            self.counts.statuses[status] += 1
 
     async def claim(self, task_id: str, worker: str) -> tuple[TaskRecord, Assignment | None] | None:
         """Begin a task for one worker only; returns None if it has already begun.
@@ -228,20 +266,23 @@ class TaskStore(Owned):
         """
         fence = progress.FENCE if worker is not None else ""
 
-        async def work(at: Database) -> bool:
+        async def work(at: Database) -> Decimal | None:
             at_work = await at.rows(
                 f"SELECT id FROM tasks WHERE id = :id AND finished_at IS NULL{fence} {at.lock}",
                 id=record.id,
                 worker=worker,
             )
-            if at_work:
-                await at.announce(record.id, f"{progress.STEP} {record.owner}")
-                await progress.insert_step(at, record, number, step, self._now())
-            return bool(at_work)
+            if not at_work:
+                return None
+            await at.announce(record.id, f"{progress.STEP} {record.owner}")
+            return await progress.insert_step(at, record, number, step, self._now())
 
-        is_at_work = await self._database.transact(work)
-        self.counts.steps += is_at_work
-        return is_at_work
+        cents = await self._database.transact(work)
+        if cents is None:
+            return False
+        self.counts.steps += 1
+        self._count_cost(record, cents)
+        return True
 
     async def finish(
         self,
@@ -263,7 +304,7 @@ class TaskStore(Owned):
                 await save_cookies(at, self._sealed, profile_id, document)
 
         await self._database.transact(work)
-        self.counts.statuses[TaskStatus.FINISHED] += 1
+        self._count_end(record, TaskStatus.FINISHED)
 
     async def _keep_script(self, at: Database, record: TaskRecord, end: Finished | Failed) -> None:
         if end.script is not None:
@@ -273,7 +314,7 @@ class TaskStore(Owned):
     async def fail(self, record: TaskRecord, failure: Failed, worker: str | None = None) -> None:
         """End a failed task. The reason becomes its last step, which is charged."""
 
-        async def work(at: Database) -> None:
+        async def work(at: Database) -> Decimal:
             await self._advance(at, record, progress.TaskEvent.FAIL, worker)
             if failure.recordings or failure.files:
                 await put_results(at, record, failure)
@@ -285,12 +326,14 @@ class TaskStore(Owned):
                 screenshot=failure.screenshot,
                 trace=failure.trace,
             )
-            await progress.insert_step(at, record, len(steps) + 1, step, self._now())
+            cents = await progress.insert_step(at, record, len(steps) + 1, step, self._now())
             await self._keep_script(at, record, failure)
+            return cents
 
-        await self._database.transact(work)
+        cents = await self._database.transact(work)
+        self._count_cost(record, cents)
         self.counts.failures[failure.cause] += 1
-        self.counts.statuses[TaskStatus.FAILED] += 1
+        self._count_end(record, TaskStatus.FAILED)
 
     async def restart(self) -> list[tuple[TaskRecord, Assignment]]:
         """Fail the tasks of all owners that were at work when the server ended.
