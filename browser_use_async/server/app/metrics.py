@@ -181,7 +181,7 @@ class Metrics:
             _counter(
                 "task_cost_dollars",
                 "Dollars that tasks cost since this process began.",
-                self._by_owner(counts.cents),
+                self._by_owner({(*labels,): cents for labels, cents in counts.cents.items()}),
                 "owner",
                 "model",
             ),
