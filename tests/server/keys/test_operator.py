@@ -10,6 +10,7 @@ import pytest
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.server import LocalServer
 from browser_use_async.server.http.routes import ROUTES
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.server.keys.test_owners import SCHEDULE
 
@@ -217,8 +218,8 @@ async def test_no_key_is_named_like_all_owners(api: Caller):
     assert "every owner" in answer.json["detail"]
 
 
-async def test_deleted_tasks_are_counted_no_more(tmp_path: Path, http: aiohttp.ClientSession):
-    """A new server on the same database lists the same tasks."""
+async def test_a_new_server_lists_the_same_tasks(tmp_path: Path, http: aiohttp.ClientSession):
+    """The list of all owners comes from the database."""
     database = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=database) as server:
         operator = Caller(server, http)
@@ -229,3 +230,28 @@ async def test_deleted_tasks_are_counted_no_more(tmp_path: Path, http: aiohttp.C
 
     assert [row["id"] for row in page["tasks"]] == created[::-1]
     assert page["total_count"] == 3
+
+
+@pytest.mark.long
+async def test_all_owners_are_one_list_in_postgresql(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
+):
+    """Also as the pages list them; an unknown owner is said there, too."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+    async with LocalServer(
+        executor="scripted", database=postgres, api_key="bu_of-the-tests-of-owners"
+    ) as server:
+        operator = Caller(server, http)
+        shop = await operator.with_new_key("shop")
+        created = [await each.create() for each in (shop, operator, shop)]
+        pages = [
+            (await operator.get(f"/tasks?owner=all&limit=2&page={page}")).json for page in (1, 2)
+        ]
+        shown = (await operator.get(f"{server.url}/admin/overview?owner=all")).json
+        status = (await operator.get(f"/task/{created[0]}/status?owner=shop")).status
+        unknown = await operator.get("/tasks?owner=shp")
+
+    assert [row["id"] for page in pages for row in page["tasks"]] == created[::-1]
+    assert pages[0]["total_count"] == 3
+    assert [row["id"] for row in shown["tasks"]] == created[::-1]
+    assert (status, unknown.status) == (200, 404)
