@@ -18,7 +18,13 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.http.routes import ADMINISTRATION, ROUTES, Route
+from browser_use_async.server.http.routes import (
+    ADMINISTRATION,
+    ALL_OWNERS,
+    OWNER,
+    ROUTES,
+    Route,
+)
 from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
 from browser_use_async.server.keys.admin_client import BACKUP_TYPE
 from browser_use_async.server.operations import API_ROUTES
@@ -71,6 +77,17 @@ _KEY_PATTERN = (
     r'|%"(?:[ !#$&-~]|%[0-9a-f]{2})+")$'
 )
 
+_OF_OPERATOR = [
+    {
+        "name": OWNER,
+        "in": "query",
+        "required": False,
+        "description": "Whose tasks a key with the scope admin reads: the name of a key, or "
+        f"`{ALL_OWNERS}`; the answer then names the owner of each task.",
+        "schema": {"type": "string"},
+    }
+]
+
 # The only calls with a body and without anything that could be missing.
 _FINDS_NOTHING = {
     table.CREATE_BROWSER_PROFILE,
@@ -122,7 +139,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": endpoint.name,
         "responses": _responses(route),
     }
-    if parameters := list(_parameters(endpoint)):
+    if parameters := [*_parameters(endpoint), *_OF_OPERATOR[: route.reads_any_owner]]:
         operation["parameters"] = parameters
     if (model := endpoint.body) is not None:
         schema = request_schema(model) if route.is_administration else reference(model)
@@ -166,7 +183,8 @@ def _responses(route: Route) -> dict[str, Any]:
     answer = {"description": "Successful Response", "content": content}
     if headers := _answer_headers(endpoint):
         answer["headers"] = headers
-    refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
+    statuses = _refusals(endpoint) | ({404} if route.reads_any_owner else set())
+    refusals = {str(status): _refusal(route, status) for status in sorted(statuses)}
     return {"200": answer, **refusals}
 
 

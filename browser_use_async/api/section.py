@@ -15,7 +15,8 @@ class Section:
         self._call = call
 
     def __repr__(self) -> str:
-        calls = [name for name in vars(type(self)) if not name.startswith("_")]
+        kinds = [each for each in type(self).mro() if issubclass(each, Section)]
+        calls = [name for each in kinds for name in vars(each) if not name.startswith("_")]
         return f"<{type(self).__name__}: {', '.join(calls)}>"
 
 

@@ -1,5 +1,6 @@
 """The API section Tasks, call by call."""
 
+from functools import partial
 from typing import Unpack
 
 from browser_use_async import types
@@ -10,60 +11,11 @@ from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.errors import InvalidRequestError
 
 
-class TaskEndpoints(Section):
-    """`session.tasks`: one method is one HTTP call; `session.iterate_all_tasks` reads all pages.
+class ReadOnlyTasks(Section):
+    """The reading calls of tasks, of the key's owner or by `session.tasks.of_owner` of another.
 
-    Every method raises `BrowserUseError`: `APIConnectionError` without an answer,
-    `APIStatusError` for an error status, `ResponseDecodeError` for an answer that does not fit
-    the API.
+    Every method raises `BrowserUseError`, as those of `session.tasks` do.
     """
-
-    @takes_fields(types.RunTaskFields)
-    async def run(
-        self, task: str | types.RunTaskRequest, **fields: Unpack[types.RunTaskFields]
-    ) -> types.Created:
-        """Create a task in one call, which is never sent again on a guess.
-
-        Costs money, and needs an active subscription on the hosted service. `session.submit` and
-        `session.run_and_wait` also create tasks, and find the task if the answer is lost. API page:
-        Run Task.
-
-        Args:
-            task: What the agent should do, or a whole request.
-            fields: The optional fields of `RunTaskRequest`. Fields that are not given are not sent.
-
-        Returns:
-            The new task's id.
-
-        Raises:
-            InvalidRequestError: A field was refused; nothing was sent.
-            APIConnectionError: `.sent` says whether the task may exist.
-        """
-        request = merged_request(types.RunTaskRequest, "task", task, fields)
-        created: types.Created = await self._call(table.RUN_TASK, None, request)
-        return created
-
-    async def stop(self, task_id: str) -> None:
-        """Stop a task for good. Free. API page: Stop Task.
-
-        A task that has already ended is no error, whatever its status is.
-
-        Args:
-            task_id: The task. It cannot be resumed afterwards.
-        """
-        await self._call(table.STOP_TASK, types.TaskId(task_id))
-
-    async def pause(self, task_id: str) -> None:
-        """Pause a running task; `resume` continues it. Free. API page: Pause Task."""
-        await self._call(table.PAUSE_TASK, types.TaskId(task_id))
-
-    async def resume(self, task_id: str) -> None:
-        """Continue a paused task. API page: Resume Task.
-
-        Args:
-            task_id: The task. A stopped one cannot be resumed.
-        """
-        await self._call(table.RESUME_TASK, types.TaskId(task_id))
 
     async def get(self, task_id: str) -> types.Task:
         """Return everything about a task: steps, output, files. Free. API page: Get Task."""
@@ -127,3 +79,70 @@ class TaskEndpoints(Section):
             table.GET_TASK_OUTPUT_FILE, types.TaskFile(task_id, file_name)
         )
         return file
+
+
+class TaskEndpoints(ReadOnlyTasks):
+    """`session.tasks`: one method is one HTTP call; `session.iterate_all_tasks` reads all pages.
+
+    Every method raises `BrowserUseError`: `APIConnectionError` without an answer,
+    `APIStatusError` for an error status, `ResponseDecodeError` for an answer that does not fit
+    the API.
+    """
+
+    @takes_fields(types.RunTaskFields)
+    async def run(
+        self, task: str | types.RunTaskRequest, **fields: Unpack[types.RunTaskFields]
+    ) -> types.Created:
+        """Create a task in one call, which is never sent again on a guess.
+
+        Costs money, and needs an active subscription on the hosted service. `session.submit` and
+        `session.run_and_wait` also create tasks, and find the task if the answer is lost. API page:
+        Run Task.
+
+        Args:
+            task: What the agent should do, or a whole request.
+            fields: The optional fields of `RunTaskRequest`. Fields that are not given are not sent.
+
+        Returns:
+            The new task's id.
+
+        Raises:
+            InvalidRequestError: A field was refused; nothing was sent.
+            APIConnectionError: `.sent` says whether the task may exist.
+        """
+        request = merged_request(types.RunTaskRequest, "task", task, fields)
+        created: types.Created = await self._call(table.RUN_TASK, None, request)
+        return created
+
+    async def stop(self, task_id: str) -> None:
+        """Stop a task for good. Free. API page: Stop Task.
+
+        A task that has already ended is no error, whatever its status is.
+
+        Args:
+            task_id: The task. It cannot be resumed afterwards.
+        """
+        await self._call(table.STOP_TASK, types.TaskId(task_id))
+
+    async def pause(self, task_id: str) -> None:
+        """Pause a running task; `resume` continues it. Free. API page: Pause Task."""
+        await self._call(table.PAUSE_TASK, types.TaskId(task_id))
+
+    async def resume(self, task_id: str) -> None:
+        """Continue a paused task. API page: Resume Task.
+
+        Args:
+            task_id: The task. A stopped one cannot be resumed.
+        """
+        await self._call(table.RESUME_TASK, types.TaskId(task_id))
+
+    def of_owner(self, owner: str) -> ReadOnlyTasks:
+        """The reading calls for the tasks of another owner of a self-hosted server. Makes no call.
+
+        The key needs the scope `admin`. Answers name the owner in `extra["owner"]`, and have no
+        `live_url` and no cookies.
+
+        Args:
+            owner: The name of the owner's keys, or `all`.
+        """
+        return ReadOnlyTasks(partial(self._call, owner=owner))

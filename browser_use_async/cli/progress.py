@@ -152,16 +152,19 @@ def print_answer(
         output_only: Whether to print only its output.
         cost_cents: What it cost by the published prices, in US cents, if that is known.
     """
+    owner = task.extra.get("owner")  # said to the operator, who asked with --owner
     with answer_of(task.id):
         if output_only:
             console.answer(task.output or "")
         elif console.shows_text:
-            _print_for_people(task, console, cost_cents)
+            _print_for_people(task, console, cost_cents, owner)
         else:
-            console.result(unstructure(task))
+            console.result(unstructure(task) | ({} if owner is None else {"owner": owner}))
 
 
-def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) -> None:
+def _print_for_people(
+    task: Task, console: Console, cost_cents: Decimal | None, owner: str | None
+) -> None:
     if task.output:
         console.line(("Answer", Style.STRONG))
         console.answer(_readable(task.output))
@@ -173,6 +176,8 @@ def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) 
         console.line(("last step: ", Style.FAINT), last.evaluation_previous_goal or last.next_goal)
     if task.live_url is not None and not task.status.is_terminal:
         console.line(("watch live at ", Style.FAINT), (task.live_url, Style.LINK))
+    if owner is not None:
+        console.line(("owner: ", Style.FAINT), f"{owner}; the task can only be read")
     if task.output_files:
         console.line("files: ", ", ".join(task.output_files))
         console.line(

@@ -121,6 +121,7 @@ class Column(Generic[RowT]):
     cell: Callable[[RowT], Span | datetime | None] | None = None  # None: the field itself
     is_text: bool = False  # whether it may be cut
     missing: str = ""  # the text for null
+    is_optional: bool = False  # whether it is left out if no row has a text for it
 
     @property
     def is_time(self) -> bool:
@@ -219,16 +220,26 @@ class Listing(Generic[RowT]):
                 if console.shows_text:
                     lines.append([each.shown(row) for each in shown])
                 else:
-                    value = unstructure(row)
+                    value = {**unstructure(row), **self._optional(row)}
                     console.result({name: value.get(name) for name in fields} or value)
         if not count:
             console.info(self._nothing)
         elif console.shows_text:
-            heads = [
-                each.head(cells)
-                for each, cells in zip(shown, zip(*lines, strict=True), strict=True)
-            ]
-            console.table(heads, lines)
+            cells = {
+                each: list(of) for each, of in zip(shown, zip(*lines, strict=True), strict=True)
+            }
+            kept = {
+                each: of
+                for each, of in cells.items()
+                if columns or not each.is_optional or any(map(text_of, of))
+            }
+            heads = [each.head(of) for each, of in kept.items()]
+            console.table(heads, list(map(list, zip(*kept.values(), strict=True))))
+
+    def _optional(self, row: RowT) -> dict[str, str]:
+        """The fields of a row that only some answers have."""
+        texts = {each.name: text_of(each.shown(row)) for each in self._shown if each.is_optional}
+        return {name: text for name, text in texts.items() if text}
 
 
 def _chooser(noun: str, known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -13,6 +13,8 @@ DEFAULT_MODEL = LlmModel.GPT_4_1
 """The model of tasks that name none."""
 DEFAULT_OWNER = "default"
 """The owner of everything on a server with a single API key."""
+EVERY_OWNER = "*"
+"""Stands for all owners, where the operator reads their tasks; no key can have this name."""
 
 
 @attrs.frozen

@@ -41,8 +41,10 @@ class RunningServer:
     # Lets one page of tasks be made in a turn of the loop, so that other calls come between two
     next_list: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     scopes: frozenset[Scope] = EVERY_SCOPE  # what the key may do
+    # Whether the operator reads with the parameter `owner`: answers name owners, and no cookies
+    is_operators: bool = False
     # What was made by `of`, which each request asks for
-    _views: "dict[tuple[str, frozenset[Scope]], RunningServer]" = attrs.field(
+    _views: "dict[tuple[str, frozenset[Scope], bool], RunningServer]" = attrs.field(
         factory=dict, alias="_views", repr=False
     )
 
@@ -51,11 +53,22 @@ class RunningServer:
         """The owner."""
         return self.stores.account.owner
 
-    def of(self, owner: str, scopes: frozenset[Scope] = EVERY_SCOPE) -> "RunningServer":
+    def of(
+        self,
+        owner: str,
+        scopes: frozenset[Scope] = EVERY_SCOPE,
+        *,
+        is_operators: bool = False,
+    ) -> "RunningServer":
         """The same server for another owner, whose key has some scopes."""
-        view = self._views.get((owner, scopes))
+        view = self._views.get((owner, scopes, is_operators))
         if view is None:
-            links = self.links.of(owner, may_steer=Scope.RUN in scopes)
-            view = attrs.evolve(self, stores=self.stores.of(owner), links=links, scopes=scopes)
-            self._views[owner, scopes] = view
+            view = attrs.evolve(
+                self,
+                stores=self.stores.of(owner),
+                links=self.links.of(owner, may_steer=Scope.RUN in scopes),
+                scopes=scopes,
+                is_operators=is_operators,
+            )
+            self._views[owner, scopes, is_operators] = view
         return view

@@ -100,11 +100,18 @@ class Transport:
 
     # --- calls ----------------------------------------------------------------------------
 
-    async def call(self, endpoint: table.Endpoint, request: Any = None, body: Any = None) -> Any:
+    async def call(
+        self,
+        endpoint: table.Endpoint,
+        request: Any = None,
+        body: Any = None,
+        *,
+        owner: str | None = None,
+    ) -> Any:
         """Make a call, repeating it where that is safe, and return its typed answer."""
         if self.observers.admissions and endpoint.effect is table.Effect.CREATES:
             return await self._create(endpoint, body)
-        return await self._answer(prepare(endpoint, request, body))
+        return await self._answer(prepare(endpoint, request, body, owner=owner))
 
     async def _create(self, endpoint: table.Endpoint, body: Any) -> Any:
         """Make a call that creates something, if it is admitted, and report how it ended."""

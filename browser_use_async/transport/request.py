@@ -89,7 +89,11 @@ class PreparedRequest:
 
 
 def prepare(
-    endpoint: Endpoint, request: Any = None, body: Any = None, key: str | None = None
+    endpoint: Endpoint,
+    request: Any = None,
+    body: Any = None,
+    key: str | None = None,
+    owner: str | None = None,
 ) -> PreparedRequest:
     """Encode a call; raises `InvalidRequestError` if an id could reach another route."""
     target = endpoint.path
@@ -98,6 +102,8 @@ def prepare(
             target = target.replace(f"{{{name}}}", _segment(name, getattr(request, name)))
     elif endpoint.query is not None:
         target = f"{target}?{_query(request)}"
+    if owner is not None:
+        target += "&?"["?" not in target] + urlencode({"owner": _identifier("owner", owner)})
     task_id = getattr(request, "task_id", None)
     prepared = PreparedRequest(endpoint, target, _payload(body), task_id)
     if endpoint.takes_key:

@@ -3,9 +3,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.cli.exit import ExitCode
+from browser_use_async.errors import InvalidRequestError
 from browser_use_async.server import LocalServer
 
 from .running import environment, run, run_on_terminal
@@ -87,3 +90,74 @@ async def test_reader_that_leaves(server: LocalServer, history: list[str]) -> No
 
     assert finished.returncode == 141
     assert finished.stderr == ""
+
+
+@pytest.fixture
+async def of_shop(server: LocalServer) -> AsyncIterator[tuple[str, str]]:
+    """The key of another owner, and the id of a finished task of it."""
+    url, headers = f"{server.url}/admin/keys", {"Authorization": f"Bearer {server.api_key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.post(url, json={"name": "shop"}) as answer,
+    ):
+        key = (await answer.json())["key"]
+    async with BrowserUseSession(key, base_url=server.base_url) as session:
+        yield key, (await session.run_and_wait("Report")).id
+
+
+async def test_tasks_of_another_owner(
+    server: LocalServer, history: list[str], of_shop: tuple[str, str]
+) -> None:
+    """An operator lists and opens them; each line has its owner, and the own lines have none."""
+    env, task_id = environment(server), of_shop[1]
+    theirs = await run("tasks", "--owner", "shop", env=env)
+    both = await run("tasks", "--owner", "all", "--json", "id,owner", env=env)
+    own = await run("tasks", env=env)
+    table = await run_on_terminal("tasks", "--plain", "--owner", "all", env=env, columns=120)
+    shown = await run("tasks", "show", task_id, "--owner", "all", env=env)
+    read = await run_on_terminal("tasks", "show", task_id, "--owner", "shop", "--plain", env=env)
+
+    assert [(row["id"], row["owner"]) for row in theirs.json_lines] == [(task_id, "shop")]
+    assert both.json_lines == [
+        {"id": task_id, "owner": "shop"},
+        *({"id": each, "owner": "default"} for each in history),
+    ]
+    assert [row["id"] for row in own.json_lines] == history
+    assert "owner" not in own.json_lines[0]
+    assert table.splitlines()[0].split()[-2:] == ["OWNER", "TASK"]
+    assert (shown.json_lines[0]["id"], shown.json_lines[0]["owner"]) == (task_id, "shop")
+    assert "owner: shop; the task can only be read" in read
+
+
+async def test_an_owner_that_is_refused(server: LocalServer, of_shop: tuple[str, str]) -> None:
+    """One that does not exist, and one that the key may not read, are one sentence each."""
+    unknown = await run("tasks", "--owner", "shp", env=environment(server))
+    env = {**environment(server), "BROWSER_USE_API_KEY": of_shop[0]}
+    refused = await run("tasks", "show", of_shop[1], "--owner", "shop", env=env)
+
+    assert (unknown.code, unknown.stdout) == (ExitCode.API, "")
+    assert "owner: there is no such name; did you mean 'shop'?" in unknown.stderr
+    assert (refused.code, refused.stdout) == (ExitCode.API, "")
+    assert "does not have the scope admin, which owner needs" in refused.stderr
+
+
+async def test_reading_calls_of_another_owner(
+    server: LocalServer, of_shop: tuple[str, str]
+) -> None:
+    """`tasks.of_owner` has no call that changes something, and all that read."""
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        tasks = session.tasks.of_owner("shop")
+        page = await tasks.list()
+        task = await tasks.get(of_shop[1])
+        file = await tasks.get_output_file(of_shop[1], "sum.txt")
+        with pytest.raises(InvalidRequestError, match="owner is 'a/b'"):
+            await session.tasks.of_owner("a/b").list()
+
+    assert [row.extra["owner"] for row in page.tasks] == [task.extra["owner"]] == ["shop"]
+    assert file.download_url.startswith(server.url)
+    assert repr(tasks) == (
+        "<ReadOnlyTasks: get, get_status, list, get_media, get_screenshots, get_output_file>"
+    )
+    assert repr(session.tasks).startswith(
+        "<TaskEndpoints: run, stop, pause, resume, of_owner, get,"
+    )

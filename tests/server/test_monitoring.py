@@ -16,9 +16,9 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from browser_use_async.server import ChromiumSettings, LocalServer, Webhook
-from browser_use_async.server.app.metrics import health_response
+from browser_use_async.server.app.metrics import MOST_OWNERS, OTHER_OWNERS, health_response
 from browser_use_async.server.loops import Loops
-from browser_use_async.server.records import Finished
+from browser_use_async.server.records import Failed, Finished
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage import SqliteDatabase
 from tests.server.calling import Caller
@@ -165,6 +165,97 @@ async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
     assert waiting["deliveries_oldest_pending_seconds",] >= 0
     assert waiting["deliveries_failed",] == 0
     assert given_up["deliveries_failed",] >= 1
+
+
+async def test_money_is_counted_by_owner_and_model(
+    http: aiohttp.ClientSession, tmp_path: Path, queue: FromQueue
+):
+    """In dollars, to the fraction of a cent, as the account has it; spending outlives a restart."""
+    database = tmp_path / "server.db"
+    async with LocalServer(executor=queue, database=database) as server:
+        api = Caller(server, http)
+        shop = await api.with_new_key("shop")
+        task = await shop.create(llm_model="gpt-4.1-mini")
+        queue.step("Open it")
+        await shop.reached(task, "running", steps=1)
+        queue.items.put_nowait(Failed("No such page"))
+        await shop.reached(task, "failed", steps=2)
+        await api.create(llm_model="o3")
+        counted = await _scraped(api)
+        keys = (await api.get(f"{server.url}/admin/keys")).json["keys"]
+    async with LocalServer(executor=queue, database=database) as server:
+        restarted = await _scraped(Caller(server, http))
+
+    assert [each["spent_cents"] for each in keys] == ["2.5"]
+    assert counted["task_cost_dollars_total", "gpt-4.1-mini", "shop"] == 0.025
+    assert counted["task_cost_dollars_total", "o3", "default"] == 0.01
+    assert counted["spent_dollars_total", "shop"] == 0.025
+    assert restarted["spent_dollars_total", "shop"] == 0.025
+    assert ("task_cost_dollars_total", "gpt-4.1-mini", "shop") not in restarted
+
+
+async def test_owners_beyond_a_hundred_share_a_series(api: Caller):
+    """Nothing is lost of the sum, and an owner keeps its series for as long as the server lives."""
+    async with asyncio.TaskGroup() as group:
+        for number in range(MOST_OWNERS + 2):
+            group.create_task(api.with_new_key(f"team-{number:03}"))
+    later = await api.with_new_key("a-late-one", scopes=["run", "read"])
+    first = await _scraped(api)
+    await later.create()
+    second = await _scraped(api)
+
+    for values in (first, second):
+        owners = {labels[0] for name, *labels in values if name == "spent_dollars_total"}
+        assert len(owners) == MOST_OWNERS + 1
+        assert OTHER_OWNERS in owners
+    name = "spent_dollars_total"
+    assert sum(second[each] - first[each] for each in second if each[0] == name) > 0
+
+
+async def test_durations_of_tasks_are_a_histogram(http: aiohttp.ClientSession, queue: FromQueue):
+    """By status, from a second to an hour; a task that waited in the queue counts from there."""
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    async with LocalServer(executor=queue, now=lambda: now) as server:
+        api = Caller(server, http)
+        for seconds in (1, 90, 7200):
+            task = await api.create()
+            await api.reached(task, "running")
+            now += timedelta(seconds=seconds)
+            queue.items.put_nowait(Finished("It"))
+            await api.reached(task, "finished")
+        task = await api.create()
+        now += timedelta(seconds=4)
+        await api.put(f"/stop-task?task_id={task}")
+        values = await _scraped(api)
+
+    name = "task_duration_seconds"
+    finished = {
+        labels[0]: value
+        for (family, *labels), value in values.items()
+        if family == f"{name}_bucket" and labels[1] == "finished"
+    }
+    assert (finished["1.0"], finished["60.0"], finished["120.0"]) == (1, 1, 2)
+    assert (finished["3600.0"], finished["+Inf"]) == (2, 3)
+    assert (values[f"{name}_sum", "finished"], values[f"{name}_count", "finished"]) == (7291, 3)
+    assert values[f"{name}_bucket", "5.0", "stopped"] == 1
+    assert values[f"{name}_bucket", "2.5", "stopped"] == 0
+    assert values[f"{name}_count", "failed"] == 0
+
+
+async def test_open_browsers_are_told_by_executors_that_have_some(http: aiohttp.ClientSession):
+    """Others have no such metric."""
+
+    class TwoBrowsers(FromQueue):
+        open_browsers = 2
+
+    async with (
+        LocalServer(executor=TwoBrowsers()) as server,
+        LocalServer(executor=FromQueue()) as other,
+    ):
+        some, none = await _scraped(Caller(server, http)), await _scraped(Caller(other, http))
+
+    assert some["browsers_open",] == 2
+    assert ("browsers_open",) not in none
 
 
 @pytest.mark.long

@@ -240,7 +240,7 @@ async def test_sections_sessions_and_iterators_in_one_line() -> None:
         repr(session),
     ]
 
-    assert shown[0].startswith("<TaskEndpoints: run, stop, pause, resume, get,")
+    assert shown[0].startswith("<TaskEndpoints: run, stop, pause, resume, of_owner, get,")
     assert shown[3] == "<PageIterator of tasks, failed or stopped, 20 on a page>"
     assert shown[4] == "<ListIterator of schedules, 100 on a page>"
     assert not [text for text in shown if " at 0x" in text or "\n" in text or KEY in text]

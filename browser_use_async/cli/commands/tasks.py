@@ -5,6 +5,8 @@ import webbrowser
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 
+import attrs
+
 from browser_use_async import TaskHandle, TaskStatus, TaskSummary
 from browser_use_async.cli.command import Command, Group, command
 from browser_use_async.cli.completers import complete_tasks
@@ -25,6 +27,7 @@ from browser_use_async.cli.progress import OUTPUT_ONLY, print_answer, status_spa
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Column, Listing
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.paging import PageIterator
 
 _LARGEST_PAGE = 100
 
@@ -42,9 +45,14 @@ _ROWS = Listing(
         Column[TaskSummary]("id"),
         Column("status", lambda row: status_span(row.status)),
         Column("created_at"),
+        Column("owner", lambda row: row.extra.get("owner"), is_optional=True),
         Column("task", is_text=True),
     ),
-    TaskSummary,
+    [*(each.name for each in attrs.fields(TaskSummary) if each.name != "extra"), "owner"],
+)
+_OWNER = option(
+    "--owner NAME",
+    "tasks of another owner of a server of your own, or of `all`; the key needs the scope admin",
 )
 
 
@@ -72,6 +80,7 @@ _ROWS = Listing(
             type=pair,
             multiple=True,
         ),
+        _OWNER,
         option("--limit N", "at most N tasks (default: 20)", type=whole(1), default=20),
         option("--all", "all tasks, however many there are", name="every"),
         about="The API does not search texts and metadata. With --text or --metadata this command "
@@ -82,6 +91,7 @@ _ROWS = Listing(
         "tasks list --metadata customer=42 --created-after 7d",
         "tasks list --columns status,finished_at,task",
         "tasks list --all --json id,status > tasks.jsonl",
+        "tasks list --owner all --status failed",
     ),
 )
 async def _list(
@@ -91,6 +101,7 @@ async def _list(
     created_after: datetime | None,
     text: str | None,
     metadata: Sequence[tuple[str, str]],
+    owner: str | None,
     limit: int,
     every: bool,
 ) -> AsyncGenerator[TaskSummary, None]:
@@ -98,7 +109,9 @@ async def _list(
     most = None if every else limit
     is_searched = bool(text or metadata)
     async with connect(server, console) as connection:
-        rows = connection.session.iterate_all_tasks(
+        tasks = connection.session.tasks
+        rows = PageIterator(
+            (tasks if owner is None else tasks.of_owner(owner)).list,
             statuses=[TaskStatus(each) for each in status] or None,
             created_after=created_after,
             # No larger page than is shown; a search reads the largest pages.
@@ -120,14 +133,18 @@ async def _list(
     "show",
     Argument("task", "TASK_ID|TOKEN", "the task", shell_complete=complete_tasks),
     OUTPUT_ONLY,
+    _OWNER,
     examples=("tasks show TASK_ID", "tasks show TASK_ID --output-only"),
 )
-async def _show(console: Console, server: ServerOptions, task: str, output_only: bool) -> None:
+async def _show(
+    console: Console, server: ServerOptions, task: str, output_only: bool, owner: str | None
+) -> None:
     """Show one task and its answer, finished or not."""
     console.is_quiet = output_only
     async with connect(server, console) as connection:
         session = connection.session
-        found = await session.tasks.get(session.handle(task).id)
+        tasks = session.tasks if owner is None else session.tasks.of_owner(owner)
+        found = await tasks.get(session.handle(task).id)
         print_answer(found, console, output_only=output_only)
         if found.failure is not None:
             console.labelled([("why: ", Style.FAINT)], found.failure)

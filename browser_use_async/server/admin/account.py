@@ -61,13 +61,15 @@ class FaultRules:
 
 @admin_operation("admin_key", "GET /admin/key")
 async def show_key(server: RunningServer) -> Json:
-    """Returns the owner of the key, its scopes, and the executor."""
+    """Returns the owner of the key, its scopes, and the executor; for the operator all owners."""
+    account = server.stores.account
     return Json(
         name=server.owner,
         scopes=sorted(server.scopes),
         executor=server.runner.executor_name,
         version=__version__,
-        balance_cents=f"{await server.stores.account.balance_cents():f}",
+        balance_cents=f"{await account.balance_cents():f}",
+        owners=await account.owners() if Scope.ADMIN in server.scopes else [],
     )
 
 

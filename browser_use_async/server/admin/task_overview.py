@@ -1,6 +1,6 @@
 """The tasks as the server's own pages list them, with what is asked of all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.prices import task_cents
+from browser_use_async.server.records import EVERY_OWNER
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.progress import paused_seconds
 from browser_use_async.server.storage.records import (
@@ -39,6 +40,7 @@ class OverviewRow:
     """A task as the page lists it; moments are in the form in which they are stored."""
 
     position: int
+    owner: str
     id: str
     task: str
     status: str
@@ -88,7 +90,7 @@ class OverviewRow:
 
 
 _ORDERS: dict[str, Callable[[OverviewRow, datetime], Any]] = {
-    "created": lambda row, _: row.position,
+    "created": lambda row, _: (row.created_at, row.position),
     "took": OverviewRow.seconds,
     "steps": lambda row, _: row.steps,
     "cost": lambda row, _: row.cost_cents,
@@ -201,11 +203,25 @@ _OVERVIEW = Table(
 )
 _WITH_FILES = Table("tasks", TaskWithFiles)
 _SOME = "owner = :owner AND position BETWEEN :first AND :last"
+_AT_WORK = "SELECT status, COUNT(*) FROM tasks WHERE finished_at IS NULL{} GROUP BY status"
 
 
 async def find_task_row(at: Database, owner: str, task_id: str) -> OverviewRow | None:
     """The row of one task in the list of its owner, or None."""
     return await _OVERVIEW.first(at, "id = :id AND owner = :owner", id=task_id, owner=owner)
+
+
+async def find_tasks_of_all(
+    at: Database, owners: Iterable[str], query: OverviewQuery, now: datetime
+) -> tuple[list[OverviewRow], int | None]:
+    """The first tasks of all owners, and among how many. Positions are of one owner: no page."""
+    first = attrs.evolve(query, before=None)
+    rows, looked_at = list[OverviewRow](), 0
+    for owner in owners:
+        found, among = await find_tasks(at, owner, first, now)
+        rows += found
+        looked_at += len(found) if among is None else among
+    return _sorted(rows, attrs.evolve(first, sort=query.sort or "-created"), now), looked_at
 
 
 async def find_tasks(
@@ -221,9 +237,13 @@ async def find_tasks(
     rows = await _newest(at, _OVERVIEW, owner, conditions, limit, query.before, **values)
     if not query.sort:
         return rows, None
+    return _sorted(rows, query, now), len(rows)
+
+
+def _sorted(rows: list[OverviewRow], query: OverviewQuery, now: datetime) -> list[OverviewRow]:
     key = _ORDERS[query.sort.removeprefix("-")]
     rows.sort(key=lambda row: key(row, now), reverse=query.sort.startswith("-"))
-    return rows[: query.limit], len(rows)
+    return rows[: query.limit]
 
 
 async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWithFiles]:
@@ -256,9 +276,6 @@ async def _newest(
 
 async def count_at_work(at: Database, owner: str) -> Mapping[str, int]:
     """How many tasks of an owner have not ended, by status; an index has no others."""
-    rows = await at.rows(
-        "SELECT status, COUNT(*) FROM tasks WHERE owner = :owner AND finished_at IS NULL "
-        "GROUP BY status",
-        owner=owner,
-    )
+    whose = "" if owner == EVERY_OWNER else " AND owner = :owner"
+    rows = await at.rows(_AT_WORK.format(whose), owner=owner)
     return {str(status): int(count) for status, count in rows}

@@ -13,6 +13,7 @@ from browser_use_async.server.admin.task_overview import (
     count_at_work,
     find_task_row,
     find_tasks,
+    find_tasks_of_all,
 )
 from browser_use_async.server.errors import ExpiredError, NotFoundError
 from browser_use_async.server.http.responses import Json
@@ -20,6 +21,7 @@ from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages.links import Links
+from browser_use_async.server.records import EVERY_OWNER
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import paused_seconds, step_facts, trace_of_step
@@ -60,15 +62,29 @@ class ScheduleIds:
     id: list[str] = ruled(FieldRule(FieldKind.TEXT_LIST, nullable=False), default=())
 
 
-@admin_operation("admin_overview", "GET /admin/overview", Scope.READ, query=OverviewQuery)
+@admin_operation(
+    "admin_overview",
+    "GET /admin/overview",
+    Scope.READ,
+    query=OverviewQuery,
+    reads_any_owner=True,
+)
 async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
     """Lists tasks, newest first, with their costs and what they do now."""
     database, now = server.stores.database, server.settings.now()
-    rows, looked_at = await find_tasks(database, server.owner, query, now)
+    if server.owner == EVERY_OWNER:
+        owners = await server.stores.account.owners()
+        rows, looked_at = await find_tasks_of_all(database, owners, query, now)
+    else:
+        rows, looked_at = await find_tasks(database, server.owner, query, now)
     count, _ = await server.stores.tasks.page(1, 1, 0)
     return Json(
         tasks=[
-            {**_row_as_json(each, server.links, now), "doing": server.runner.doing(each.id)}
+            {
+                **_row_as_json(each, server.links, now),
+                "doing": server.runner.doing(each.id),
+                **({"owner": each.owner} if server.is_operators else {}),
+            }
             for each in rows
         ],
         next=rows[-1].position if looked_at is None and len(rows) == query.limit else None,
@@ -79,7 +95,11 @@ async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
 
 
 @admin_operation(
-    "admin_overview_task", "GET /admin/overview/{task_id}", Scope.READ, parameters=TaskId
+    "admin_overview_task",
+    "GET /admin/overview/{task_id}",
+    Scope.READ,
+    parameters=TaskId,
+    reads_any_owner=True,
 )
 async def show_task(server: RunningServer, path: TaskId) -> Json:
     """Returns what the API does not have of a task: its costs, its request and why it failed."""
@@ -107,6 +127,7 @@ async def show_task(server: RunningServer, path: TaskId) -> Json:
     "GET /admin/overview/{task_id}/steps/{number}",
     Scope.READ,
     parameters=StepPlace,
+    reads_any_owner=True,
 )
 async def show_trace(server: RunningServer, path: StepPlace) -> Json:
     """Returns the trace of a step: addresses, errors, failed requests and times."""

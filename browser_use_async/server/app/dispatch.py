@@ -27,7 +27,7 @@ from browser_use_async.server.http.authorization import Authorization, Handler, 
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.responses import Json, json_response
-from browser_use_async.server.http.routes import Route
+from browser_use_async.server.http.routes import ALL_OWNERS, OWNER, Route
 from browser_use_async.server.http.submission_keys import (
     KEYED,
     answer_once,
@@ -35,6 +35,7 @@ from browser_use_async.server.http.submission_keys import (
     search_once,
 )
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
+from browser_use_async.server.records import EVERY_OWNER
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.types import FieldKind, rules_of
 
@@ -157,6 +158,23 @@ def _refused_body(
     return InvalidRequestError(("body", Problem(place, message, kind, value, context)))
 
 
+async def _view_of_operator(view: RunningServer, owner: str) -> RunningServer:
+    """What a key with the scope `admin` reads of an owner, or of all.
+
+    Raises:
+        HttpError: 403 for another key, which learns no names, or 404 for an unknown owner.
+    """
+    if Scope.ADMIN not in view.scopes:
+        raise HttpError(
+            403, f"The API key does not have the scope {Scope.ADMIN}, which {OWNER} needs"
+        )
+    if owner == ALL_OWNERS:
+        owner = EVERY_OWNER
+    elif owner not in (owners := await view.stores.account.owners()):
+        raise HttpError(404, f"{OWNER}: {no_such(owner, [ALL_OWNERS, *owners])}")
+    return view.of(owner, frozenset({Scope.READ}), is_operators=True)
+
+
 def handler_of(
     route: Route,
     server: RunningServer,
@@ -172,9 +190,11 @@ def handler_of(
 
     async def answer(request: web.Request, key: ApiKey) -> web.StreamResponse:
         view = server.of(key.name, key.scopes)
+        if route.reads_any_owner and OWNER in request.query:
+            view = await _view_of_operator(view, request.query[OWNER])
         inputs = await _read_inputs(models, request, is_administration=is_administration)
         held = None
-        if hold is not None:
+        if hold is not None and not view.is_operators:  # it takes no place of the owner's calls
             held = await hold(request, key.id, view.stores.tasks, *inputs)
         if held is not None and not isinstance(held, dict):
             return held

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,6 +22,7 @@ from browser_use_async.server.records import FailureCause
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.shared_database import Nodes
+from browser_use_async.server.storage.tasks import DURATION_BOUNDS, Durations
 from browser_use_async.types import TaskStatus
 
 if TYPE_CHECKING:
@@ -29,6 +32,11 @@ if TYPE_CHECKING:
 
 # Seconds that the database has for its answer: probes do not wait longer, either.
 _DATABASE_SECONDS = 2.0
+
+MOST_OWNERS = 100
+"""How many owners have a label of their own: each is a series of its own to store."""
+OTHER_OWNERS = "*"
+"""The label of all further owners; no key can have this name."""
 
 _PREFIX = "browser_use_"
 _Values = float | Mapping[Any, float]  # the value, or values by the texts of the labels
@@ -52,6 +60,8 @@ class Metrics:
     _nodes: Nodes  # the servers that share the database
     requests: Counter[str]  # how many requests came, by the name of the operation or page
     _registry: "CollectorRegistry | None" = attrs.field(default=None, init=False)
+    # The owners that have labels of their own, for as long as the process lives
+    _owners: set[str] = attrs.field(factory=set, init=False)
     # How many requests were answered, by route and status
     answers: Counter[tuple[str, int]] = attrs.field(factory=Counter, init=False)
 
@@ -72,7 +82,9 @@ class Metrics:
             # A registry of this server: a program may have several servers, and metrics of its own.
             self._registry = CollectorRegistry()
             ProcessCollector(registry=self._registry)
-        found = _Collection([*await self._stored(), *await self._fleet(), *self._counted()])
+        found = _Collection(
+            [*await self._stored(), await self._spent(), *await self._fleet(), *self._counted()]
+        )
         self._registry.register(found)
         try:
             encode, media_type = choose_encoder(accept)
@@ -107,6 +119,22 @@ class Metrics:
                 deliveries.get("failed", 0),
             ),
         ]
+
+    async def _spent(self) -> "Metric":
+        """What each owner has spent: from the database, so it outlives all processes."""
+        spent = await self._server.stores.account.spent_cents()
+        dollars = self._by_owner({(owner,): cents for owner, cents in spent.items()})
+        about = "Dollars that an owner has spent on tasks and searches, over all servers."
+        return _counter("spent_dollars", about, dollars, "owner")
+
+    def _by_owner(self, cents: Mapping[tuple[str, ...], Decimal]) -> Mapping[Any, float]:
+        """Cents in dollars, by labels of which the first is an owner; those beyond are one."""
+        sums = defaultdict[tuple[str, ...], Decimal](Decimal)
+        for (owner, *others), amount in cents.items():
+            if len(self._owners) < MOST_OWNERS:
+                self._owners.add(owner)
+            sums[owner if owner in self._owners else OTHER_OWNERS, *others] += amount / 100
+        return {labels: float(dollars) for labels, dollars in sums.items()}
 
     async def _fleet(self) -> list["Metric"]:
         """Each server that shares the database and carries out tasks."""
@@ -146,8 +174,18 @@ class Metrics:
                 _gauge("slots", "Tasks that this process can carry out at once.", most),
                 _gauge("slots_free", "Those of them that are free.", free),
             ]
+        if (browsers := runner.open_browsers) is not None:
+            slots.append(_gauge("browsers_open", "Open browsers of this process.", browsers))
         return [
             *slots,
+            _counter(
+                "task_cost_dollars",
+                "Dollars that tasks cost since this process began.",
+                self._by_owner({(*labels,): cents for labels, cents in counts.cents.items()}),
+                "owner",
+                "model",
+            ),
+            _durations(counts.durations),
             _counter("tasks_created", "Created tasks.", counts.statuses[TaskStatus.CREATED]),
             _counter("tasks_ended", "Ended tasks.", ends, "status"),
             _counter("tasks_failed", "Failed tasks.", causes, "cause"),
@@ -215,6 +253,22 @@ def _counter(name: str, about: str, values: _Values, *labels: str) -> "Metric":
     from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
 
     return _filled(CounterMetricFamily(_PREFIX + name, about, labels=labels), values)
+
+
+def _durations(durations: Mapping[TaskStatus, Durations]) -> "Metric":
+    from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415
+
+    family = HistogramMetricFamily(
+        _PREFIX + "task_duration_seconds",
+        "Seconds from the creation of a task to its end, pauses and waiting included.",
+        labels=["status"],
+    )
+    bounds = [*map(str, map(float, DURATION_BOUNDS)), "+Inf"]
+    for status in filter(lambda each: each.is_terminal, TaskStatus):
+        found = durations.get(status, Durations())
+        parts = [*zip(bounds, accumulate(found.counts), strict=True)]
+        family.add_metric([str(status)], parts, found.seconds)
+    return family
 
 
 def _filled(family: "GaugeMetricFamily | CounterMetricFamily", values: _Values) -> "Metric":

@@ -19,10 +19,12 @@ class LateTaskStore(TaskStore):
         super().__init__(database, sealed, outbox, now)
         self.hidden: set[str] = set()
 
-    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[Row]]:
+    async def page(
+        self, page: int, limit: int, output: int, *, tells_owner: bool = False
+    ) -> tuple[int, list[Row]]:
         """The number of tasks that lists show, and one page of them, newest first."""
-        if not self.hidden:
-            return await super().page(page, limit, output)
+        if not self.hidden or tells_owner:  # the operator sees them
+            return await super().page(page, limit, output, tells_owner=tells_owner)
         hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
         marks = ", ".join(f":{name}" for name in hidden)
         shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"

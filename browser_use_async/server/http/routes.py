@@ -12,6 +12,8 @@ from browser_use_async.server.keys.api_key import Scope
 Operation = Callable[..., Any]
 OperationT = TypeVar("OperationT", bound=Operation)
 
+OWNER, ALL_OWNERS = "owner", "all"
+"""The parameter of reading calls with which the operator names an owner, and its word for all."""
 ADMINISTRATION = "Administration"
 """The section of the rows below `/admin`."""
 
@@ -25,13 +27,17 @@ class Route:
     scopes: tuple[Scope, ...]  # the required scopes; none for calls that any key may make
     operation: Operation
     is_administration: bool  # whether it is a call of this server and not of the API
+    # Whether the operator may ask about the tasks of another owner, by the parameter `owner`
+    reads_any_owner: bool = False
 
 
 # By the name of the row, which faults, metrics and the access log use.
 ROUTES: dict[str, Route] = {}
 
 
-def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
+def operation(
+    endpoint: Endpoint, *, reads_any_owner: bool = False
+) -> Callable[[OperationT], OperationT]:
     """Register a function as the operation of a call of the API.
 
     Raises:
@@ -40,7 +46,8 @@ def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
     scopes: tuple[Scope, ...] = (Scope.READ if endpoint.method == "GET" else Scope.RUN,)
     if endpoint is ME or not endpoint.authenticated:
         scopes = ()  # any key may ask whether it is valid
-    return _registering(endpoint, API_PREFIX + endpoint.path, scopes)
+    path = API_PREFIX + endpoint.path
+    return _registering(endpoint, path, scopes, reads_any_owner=reads_any_owner)
 
 
 _EFFECTS = {"GET": Effect.READS, "POST": Effect.CREATES}
@@ -54,6 +61,7 @@ def admin_operation(
     query: type[Any] | None = None,
     body: type[Any] | None = None,
     returns: type[Any] | None = None,
+    reads_any_owner: bool = False,
 ) -> Callable[[OperationT], OperationT]:
     """Register a function as the operation of a call below `/admin`, such as `GET /admin/key`.
 
@@ -74,20 +82,22 @@ def admin_operation(
             body=body,
             returns=returns,
         )
-        return _registering(endpoint, path, scopes)(function)
+        return _registering(endpoint, path, scopes, reads_any_owner=reads_any_owner)(function)
 
     return register
 
 
 def _registering(
-    endpoint: Endpoint, path: str, scopes: tuple[Scope, ...]
+    endpoint: Endpoint, path: str, scopes: tuple[Scope, ...], *, reads_any_owner: bool
 ) -> Callable[[OperationT], OperationT]:
     def register(function: OperationT) -> OperationT:
         # Registered at import, so a second function is a programming error.
         if endpoint.name in ROUTES:
             raise ValueError(f"two operations answer {endpoint}")
         is_administration = endpoint.section == ADMINISTRATION
-        ROUTES[endpoint.name] = Route(endpoint, path, scopes, function, is_administration)
+        ROUTES[endpoint.name] = Route(
+            endpoint, path, scopes, function, is_administration, reads_any_owner
+        )
         return function
 
     return register

@@ -77,6 +77,8 @@ def digest_of(text: str) -> bytes:
 
 def name_problem(name: str) -> str | None:
     """The problem of a key's name, or None."""
+    if name == "all":
+        return "the name `all` means every owner where the operator reads tasks; choose another"
     if _NAME.fullmatch(name) is not None:
         return None
     return (

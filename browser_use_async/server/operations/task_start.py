@@ -81,7 +81,7 @@ def shown_settings(
 
 
 @cache
-def _shown_in(place: Place, settings: type[TaskSettings]) -> list[tuple[str, Any]]:
+def _shown_in(place: Place, settings: type[Any]) -> list[tuple[str, Any]]:
     """The names of the settings that appear in a place, with the values of those not given."""
     return [
         (name, None if rule.default is UNSET else rule.default)

@@ -36,7 +36,7 @@ def _row_texts(rows: Iterable[Row], links: Links, share: int) -> Iterator[str]:
     """
     pages = links.live_url("")
     place = None if pages is None else quoted(pages)[:-1]
-    for task_id, task, status, created_at, finished_at, stored, metadata, token in rows:
+    for task_id, task, status, created_at, finished_at, stored, metadata, token, *owner in rows:
         output = "null"
         if stored is not None:
             text = from_text(stored[:share])
@@ -47,8 +47,12 @@ def _row_texts(rows: Iterable[Row], links: Links, share: int) -> Iterator[str]:
         yield (
             f'{{"id":"{task_id}","task":{quoted(from_text(task))},"status":"{status}",'
             f'"created_at":"{created_at}","output":{output},"finished_at":{ended},'
-            f'"live_url":{live},"metadata":{own}}}'
+            f'"live_url":{live},"metadata":{own}{_owner_text(*owner)}}}'
         )
+
+
+def _owner_text(owner: str | None = None) -> str:
+    return "" if owner is None else f',"owner":{quoted(owner)}'
 
 
 def task_view(record: TaskRecord, links: Links) -> Json:
@@ -118,20 +122,25 @@ async def resume_task(server: RunningServer, query: types.TaskId) -> None:
     await server.runner.resume(await find_task(server, query.task_id))
 
 
-@operation(table.GET_TASK_STATUS)
+@operation(table.GET_TASK_STATUS, reads_any_owner=True)
 async def get_task_status(server: RunningServer, path: types.TaskId) -> types.TaskStatus:
     """The status of a task."""
     status = await server.stores.tasks.status(path.task_id)
     return status or (await find_task(server, path.task_id)).status
 
 
-@operation(table.GET_TASK)
+@operation(table.GET_TASK, reads_any_owner=True)
 async def get_task(server: RunningServer, path: types.TaskId) -> Json:
-    """Everything about a task."""
-    return task_view(await find_task(server, path.task_id), server.links)
+    """Everything about a task; the operator gets its owner, and not its cookies."""
+    record = await find_task(server, path.task_id)
+    view = task_view(record, server.links)
+    if server.is_operators:
+        # Cookies open accounts of the owner elsewhere: they are secrets.
+        view.update(owner=record.owner, browser_data=None)
+    return view
 
 
-@operation(table.LIST_TASKS)
+@operation(table.LIST_TASKS, reads_any_owner=True)
 async def list_tasks(server: RunningServer, query: types.PageQuery) -> bytes:
     """One page of the tasks, newest first. A list without rows has no pages."""
     # A larger limit is lowered silently.
@@ -141,7 +150,9 @@ async def list_tasks(server: RunningServer, query: types.PageQuery) -> bytes:
     async with server.next_list:
         await asyncio.sleep(0)
     # One more character shows that there is a rest.
-    count, rows = await server.stores.tasks.page(query.page, limit, share + 1)
+    count, rows = await server.stores.tasks.page(
+        query.page, limit, share + 1, tells_owner=server.is_operators
+    )
     texts = ",".join(_row_texts(rows, server.links, share))
     return json_bytes(
         f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
@@ -149,14 +160,14 @@ async def list_tasks(server: RunningServer, query: types.PageQuery) -> bytes:
     )
 
 
-@operation(table.GET_TASK_MEDIA)
+@operation(table.GET_TASK_MEDIA, reads_any_owner=True)
 async def get_task_media(server: RunningServer, path: types.TaskId) -> types.TaskMedia:
     """Links to the recordings of a task that has ended; most executors make none."""
     record = await find_task(server, path.task_id)
     return types.TaskMedia([server.links.file_url(record.id, name) for name in record.recordings])
 
 
-@operation(table.GET_TASK_SCREENSHOTS)
+@operation(table.GET_TASK_SCREENSHOTS, reads_any_owner=True)
 async def get_task_screenshots(server: RunningServer, path: types.TaskId) -> types.TaskScreenshots:
     """Links to the screenshots so far, one for each step; none if they are turned off."""
     record = await find_task(server, path.task_id)
@@ -165,7 +176,7 @@ async def get_task_screenshots(server: RunningServer, path: types.TaskId) -> typ
     )
 
 
-@operation(table.GET_TASK_OUTPUT_FILE)
+@operation(table.GET_TASK_OUTPUT_FILE, reads_any_owner=True)
 async def get_task_output_file(server: RunningServer, path: types.TaskFile) -> types.OutputFile:
     """A link to a file that the task made."""
     record = await find_task(server, path.task_id)

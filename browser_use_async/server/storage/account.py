@@ -74,6 +74,15 @@ class Account(Owned):
 
         await self._database.transact(work)
 
+    async def owners(self) -> list[str]:
+        """Return the names of all owners."""
+        return list(await self.spent_cents())
+
+    async def spent_cents(self) -> dict[str, Decimal]:
+        """Return what each owner has spent since the database was made, searches included."""
+        rows = await self._database.rows("SELECT owner, spent FROM accounts ORDER BY owner")
+        return {owner: from_micro(spent) for owner, spent in rows}
+
     async def add(self, cents: Decimal) -> None:
         """Add credit to the balance."""
         values = {"paid": -to_micro(cents), "spent": 0, "tasks": 0}

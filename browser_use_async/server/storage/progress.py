@@ -165,10 +165,10 @@ def cents_of_step(record: TaskRecord, number: int) -> Decimal:
 
 async def insert_step(
     at: Database, record: TaskRecord, number: int, step: Step, now: datetime
-) -> None:
+) -> Decimal:
     """Store a step with its picture and charge it, in a transaction; only the first time.
 
-    The step that says that no more may be taken is free.
+    The step that says that no more may be taken is free. Returns what was charged.
     """
     picture = step.screenshot if record.takes_screenshots else None
     taken = TaskStep(
@@ -181,9 +181,10 @@ async def insert_step(
         more |= {"trace": to_json(attrs.asdict(trace)), "problems": trace.problems}
     inserted = await _STEPS.insert(at, taken, once, **more)
     if not inserted:
-        return
+        return Decimal(0)
     if picture is not None:
         await Files(at).put(screenshot_key(screenshot_name(record.id, number)), picture)
     cents = cents_of_step(record, number)
     if cents:
         await charge(at, record.owner, cents)
+    return cents

@@ -27,6 +27,7 @@ CREATE TABLE tasks (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NO
     request TEXT NOT NULL, assignment TEXT, worker TEXT,
     pauses TEXT NOT NULL DEFAULT '');
 CREATE UNIQUE INDEX tasks_by_position ON tasks (owner, position);
+CREATE INDEX tasks_by_creation ON tasks (created_at, id);
 CREATE UNIQUE INDEX tasks_by_live_token ON tasks (live_token);
 CREATE UNIQUE INDEX tasks_by_share_token ON tasks (share_token) WHERE share_token IS NOT NULL;
 CREATE INDEX tasks_at_work ON tasks (created_at) WHERE finished_at IS NULL;

@@ -1,9 +1,11 @@
 """The store of tasks: each change of a task is written in one transaction with all its parts."""
 
 import secrets
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
 import attrs
@@ -11,6 +13,7 @@ import attrs
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.records import (
+    EVERY_OWNER,
     Assignment,
     Failed,
     FailureCause,
@@ -32,6 +35,7 @@ from browser_use_async.server.storage.records import LISTED, TASKS, TaskRecord, 
 from browser_use_async.server.storage.rows import beginning, to_text
 from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.table import MOST
 from browser_use_async.types import Created, TaskSettings, TaskStatus
 
 _TOKEN_BYTES = 24
@@ -41,6 +45,24 @@ _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({progress.TaskEvent.START, progress.TaskEvent.STOP, progress.TaskEvent.FAIL})
 
 
+DURATION_BOUNDS = (1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+"""The seconds up to which a task counts for each part of the histogram of durations."""
+
+
+@attrs.define
+class Durations:
+    """How long tasks took from their creation to their end."""
+
+    # By the first bound that is not exceeded; the last one counts those above all bounds
+    counts: list[int] = attrs.field(factory=lambda: [0] * (len(DURATION_BOUNDS) + 1))
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one task."""
+        self.counts[bisect_left(DURATION_BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+
 @attrs.define
 class TaskCounts:
     """Counts of the task changes that this process has written."""
@@ -48,6 +70,11 @@ class TaskCounts:
     statuses: Counter[TaskStatus] = attrs.field(factory=Counter)  # by the status reached
     failures: Counter[FailureCause] = attrs.field(factory=Counter)
     steps: int = 0
+    # What tasks cost, by their owner and model
+    cents: defaultdict[tuple[str, str], Decimal] = attrs.field(factory=lambda: defaultdict(Decimal))
+    durations: defaultdict[TaskStatus, Durations] = attrs.field(
+        factory=lambda: defaultdict(Durations)
+    )
 
 
 class TaskStore(Owned):
@@ -69,11 +96,13 @@ class TaskStore(Owned):
     async def status(self, task_id: str) -> TaskStatus | None:
         """Return the status of a task, or None if there is no such task."""
         found = await self._database.by_id("tasks", "status, owner", task_id)
-        return TaskStatus(found[0]) if found is not None and found[1] == self.owner else None
+        is_theirs = found is not None and self.owner in {found[1], EVERY_OWNER}
+        return TaskStatus(found[0]) if found is not None and is_theirs else None
 
     async def get(self, task_id: str) -> TaskRecord | None:
         """Return the owner's task with this id, or None."""
-        return await self.of_any_owner(id=task_id, owner=self.owner)
+        whose = {} if self.owner == EVERY_OWNER else {"owner": self.owner}
+        return await self.of_any_owner(id=task_id, **whose)
 
     async def of_any_owner(self, **values: str) -> TaskRecord | None:
         """Return a task of any owner by its id or a token of its pages, or None."""
@@ -89,23 +118,41 @@ class TaskStore(Owned):
         """Return how many tasks of all owners were created."""
         return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
 
-    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[Row]]:
+    async def page(
+        self, page: int, limit: int, output: int, *, tells_owner: bool = False
+    ) -> tuple[int, list[Row]]:
         """Return the number of tasks, and the rows of one page of them, newest first.
 
-        Of each output so many characters are read, as it is stored.
+        Of each output so many characters are read, as it is stored. With `tells_owner` the last
+        column is the owner.
         """
+        columns = row_columns(output) + ", owner" * tells_owner
+        if self.owner == EVERY_OWNER:
+            return await self._page_of_all(page, limit, columns)
         statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
         newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
         # Far past the end, the position may be too large for a database.
         top = max(0, newest - (page - 1) * limit)
         rows = await self._database.rows(
-            f"SELECT {row_columns(output)} FROM tasks WHERE owner = :owner AND position <= :top "
+            f"SELECT {columns} FROM tasks WHERE owner = :owner AND position <= :top "
             "AND position > :bottom ORDER BY position DESC",
             owner=self.owner,
             top=top,
             bottom=top - limit,
         )
         return newest - expired, rows
+
+    async def _page_of_all(self, page: int, limit: int, columns: str) -> tuple[int, list[Row]]:
+        # Positions are those of one owner, so the index of creation times is counted.
+        some = "SELECT id FROM tasks ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :before"
+        rows = await self._database.rows(
+            f"SELECT {columns} FROM tasks WHERE id IN (SELECT id FROM ({some}) AS page) "
+            "ORDER BY created_at DESC, id DESC",
+            limit=limit,
+            before=min((page - 1) * limit, MOST),
+        )
+        count = "SELECT COALESCE(SUM(tasks - expired_tasks), 0) FROM accounts"
+        return int(await self._database.value(count)), rows
 
     async def _completed(self, record: TaskRecord) -> TaskRecord:
         record.steps = await progress.read_steps(self._database, record.id)
@@ -153,7 +200,16 @@ class TaskStore(Owned):
 
         await self._database.transact(work)
         self.counts.statuses[record.status] += 1
+        self._count_cost(record, TASK_START_CENTS)
         return record
+
+    def _count_cost(self, record: TaskRecord, cents: Decimal) -> None:
+        self.counts.cents[record.owner, record.llm_model] += cents
+
+    def _count_end(self, record: TaskRecord, status: TaskStatus) -> None:
+        self.counts.statuses[status] += 1
+        seconds = (self._now() - record.created_at).total_seconds()
+        self.counts.durations[status].add(max(0.0, seconds))
 
     async def _not_ended(self, at: Database) -> int:
         """Return the number of the owner's unended tasks, up to the limit of the count."""
@@ -168,7 +224,11 @@ class TaskStore(Owned):
     ) -> None:
         """Apply an event to a task, unless its status refuses it."""
         await self._database.transact(lambda at: self._advance(at, record, event, worker))
-        self.counts.statuses[progress.TARGETS[event]] += 1
+        status = progress.TARGETS[event]
+        if status.is_terminal:
+            self._count_end(record, status)
+        else:
+            self.counts.statuses[status] += 1
 
     async def claim(self, task_id: str, worker: str) -> tuple[TaskRecord, Assignment | None] | None:
         """Begin a task for one worker only; returns None if it has already begun.
@@ -206,20 +266,23 @@ class TaskStore(Owned):
         """
         fence = progress.FENCE if worker is not None else ""
 
-        async def work(at: Database) -> bool:
+        async def work(at: Database) -> Decimal | None:
             at_work = await at.rows(
                 f"SELECT id FROM tasks WHERE id = :id AND finished_at IS NULL{fence} {at.lock}",
                 id=record.id,
                 worker=worker,
             )
-            if at_work:
-                await at.announce(record.id, f"{progress.STEP} {record.owner}")
-                await progress.insert_step(at, record, number, step, self._now())
-            return bool(at_work)
+            if not at_work:
+                return None
+            await at.announce(record.id, f"{progress.STEP} {record.owner}")
+            return await progress.insert_step(at, record, number, step, self._now())
 
-        is_at_work = await self._database.transact(work)
-        self.counts.steps += is_at_work
-        return is_at_work
+        cents = await self._database.transact(work)
+        if cents is None:
+            return False
+        self.counts.steps += 1
+        self._count_cost(record, cents)
+        return True
 
     async def finish(
         self,
@@ -241,7 +304,7 @@ class TaskStore(Owned):
                 await save_cookies(at, self._sealed, profile_id, document)
 
         await self._database.transact(work)
-        self.counts.statuses[TaskStatus.FINISHED] += 1
+        self._count_end(record, TaskStatus.FINISHED)
 
     async def _keep_script(self, at: Database, record: TaskRecord, end: Finished | Failed) -> None:
         if end.script is not None:
@@ -251,7 +314,7 @@ class TaskStore(Owned):
     async def fail(self, record: TaskRecord, failure: Failed, worker: str | None = None) -> None:
         """End a failed task. The reason becomes its last step, which is charged."""
 
-        async def work(at: Database) -> None:
+        async def work(at: Database) -> Decimal:
             await self._advance(at, record, progress.TaskEvent.FAIL, worker)
             if failure.recordings or failure.files:
                 await put_results(at, record, failure)
@@ -263,12 +326,14 @@ class TaskStore(Owned):
                 screenshot=failure.screenshot,
                 trace=failure.trace,
             )
-            await progress.insert_step(at, record, len(steps) + 1, step, self._now())
+            cents = await progress.insert_step(at, record, len(steps) + 1, step, self._now())
             await self._keep_script(at, record, failure)
+            return cents
 
-        await self._database.transact(work)
+        cents = await self._database.transact(work)
+        self._count_cost(record, cents)
         self.counts.failures[failure.cause] += 1
-        self.counts.statuses[TaskStatus.FAILED] += 1
+        self._count_end(record, TaskStatus.FAILED)
 
     async def restart(self) -> list[tuple[TaskRecord, Assignment]]:
         """Fail the tasks of all owners that were at work when the server ended.

@@ -122,6 +122,12 @@ class TaskRunner:
         slots: int | None = getattr(self._executor, "capacity", None)
         return slots
 
+    @property
+    def open_browsers(self) -> int | None:
+        """How many browsers are open, or None if the executor has none."""
+        browsers: int | None = getattr(self._executor, "open_browsers", None)
+        return browsers
+
     def view(self, record: TaskRecord) -> View | None:
         """The browser of a task, if it has one that can be shown now."""
         return self._executor.view(record.id) if isinstance(self._executor, Viewable) else None

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from browser_use_async.postgres import jobs as fleet_jobs
@@ -56,11 +57,11 @@ class _Unclaimed(tasks.TaskStore):
 
 async def _insert_unnumbered(
     at: Database, record: TaskRecord, number: int, step: Step, now: datetime
-) -> None:
+) -> Decimal:
     """A step gets the next number that is free."""
     statement = "SELECT COUNT(*) FROM steps WHERE task_id = :id"
     ((taken,),) = await at.rows(statement, id=record.id)
-    await insert_step(at, record, int(taken) + 1, step, now)
+    return await insert_step(at, record, int(taken) + 1, step, now)
 
 
 async def _wait_for_ever(_self: worker.FleetWorker) -> None:

@@ -62,6 +62,43 @@ async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, api:
     assert "Check the news" in (await rows(page))[0]
 
 
+async def test_the_operator_switches_between_owners(browser: Browser, api: Caller):
+    """The address has the owner; the list and a task are read only, and say so."""
+    shop = await api.with_new_key("shop")
+    await api.reached(await api.create("Of the operator"), "finished")
+    task_id = await shop.create("Wait for the shop")
+    await shop.reached(task_id, "running", steps=2)
+    team_page = await open_page(browser, shop)
+    page = await open_page(browser, api)
+    await page.until(f"{_ROWS} === 1")
+    choose = "(() => { const field = document.querySelector('[aria-label=Owner]'); field.value ="
+    choose += " '%s'; field.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    offered = await page.run("[...document.querySelectorAll('[aria-label=Owner] option')].length")
+    await page.run(choose % "shop")
+    await page.until("document.getElementById('tasks').innerText.includes('Wait for the shop')")
+    (one,) = await rows(page)
+    composers = await page.run("document.querySelectorAll('main textarea').length")
+    await page.run(choose % "all")
+    await page.until(f"{_ROWS} === 2")
+    both = await rows(page)
+    await click_button(page, "Wait for the shop", "#tasks")
+    await page.until("!!document.querySelector('.task-grid')")
+    address = await page.run("location.pathname + location.search")
+    note = await page.run("document.getElementById('of-owner').innerText")
+    buttons = await page.run(
+        "[...document.querySelectorAll('main button')].map((it) => it.innerText)"
+    )
+
+    assert await team_page.run("document.querySelectorAll('[aria-label=Owner]').length") == 0
+    assert (offered, composers) == (4, 0)
+    assert "of shop" in one
+    assert len(both) == 2
+    assert address == f"/tasks/{task_id}?owner=shop"
+    assert note == "Tasks of shop: read only."
+    assert not {"Stop", "Pause", "Run again"} & {*buttons}
+    assert page.complaints == []
+
+
 async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser: Browser, api: Caller):
     """From the position of the last one on, and back again."""
     page = await open_page(browser, api)

@@ -64,6 +64,11 @@ class BrowserUseExecutor(Executor):
         self._recorder = Recorder()
         self._running: dict[str, AgentBrowser] = {}
 
+    @property
+    def open_browsers(self) -> int:
+        """How many browsers are open, one for each task at work."""
+        return len(self._running)
+
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:

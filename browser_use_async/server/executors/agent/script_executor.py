@@ -29,6 +29,11 @@ class ScriptExecutor(Executor):
         self.name = agent.name
         self.capacity = agent.capacity
 
+    @property
+    def open_browsers(self) -> int:
+        """How many browsers are open."""
+        return self._agent.open_browsers + self._player.open_browsers
+
     def check(self, assignment: Assignment) -> FieldProblem | None:
         """Say which settings cannot be followed."""
         return self._agent.check(assignment)

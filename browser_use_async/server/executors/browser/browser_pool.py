@@ -119,6 +119,11 @@ class BrowserPool:
         """The browser of an owner, if one is running."""
         return self._processes.get(owner)
 
+    @property
+    def count(self) -> int:
+        """How many browsers are open."""
+        return len(self._all())
+
     async def start(self) -> None:
         """Start the browser that the first task then has.
 

@@ -96,6 +96,11 @@ class ChromiumExecutor(Executor):
         except BrowserError as error:
             yield Failed(f"The browser gave up: {error}.")
 
+    @property
+    def open_browsers(self) -> int:
+        """How many browsers are open."""
+        return self.pool.count
+
     def view(self, task_id: str) -> View | None:
         """The browser of a task, or None before it has one and after it has ended."""
         return self._views.get(task_id)

@@ -50,8 +50,17 @@ export function signOut(notice = "") {
   change({ key: "", offered: "", me: null, notice, draft: null, offline: false, showsKeys: false });
 }
 
+// The owner whose tasks the operator looks at, which the address has: they are read, and not changed.
+export function askedOwner() {
+  return new URLSearchParams(location.search).get("owner") || "";
+}
+
+export function ofOwner(owner) {
+  return owner ? "?owner=" + encodeURIComponent(owner) : "";
+}
+
 export function may(scope) {
-  return store.me !== null && store.me.scopes.includes(scope);
+  return store.me !== null && store.me.scopes.includes(scope) && !(scope === "run" && askedOwner());
 }
 
 // --- asking --------------------------------------------------------------------------------
@@ -73,6 +82,9 @@ export async function ask(path, { method = "GET", body } = {}) {
   const headers = { Authorization: "Bearer " + store.key };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const text = body === undefined ? undefined : JSON.stringify(body);
+  if (method === "GET" && askedOwner() && (path + "/").match("^(/admin/overview|" + API + "/task/)")) {
+    path += ofOwner(askedOwner()).replace("?", path.includes("?") ? "&" : "?");
+  }
   const answer = await window.fetch(path, { method, headers, cache: "no-store", body: text });
   const read = await answer.json().catch(() => null);
   if (answer.ok) return read;

@@ -1,7 +1,7 @@
 // Parts of several pages.
 import { html, useEffect, useRef, useState } from "htm/preact";
 import { follow } from "./address.js";
-import { problemOf, showToast } from "./core.js";
+import { askedOwner, problemOf, showToast } from "./core.js";
 import { ago, exactly } from "./format.js";
 
 const ICONS = {
@@ -89,6 +89,13 @@ export function Field({ label, hint, children }) {
 export function Check({ label, checked, onChange }) {
   return html`<label class="check"><input type="checkbox" checked=${checked}
     onChange=${(event) => onChange(event.currentTarget.checked)} /><span>${label}</span></label>`;
+}
+
+// Says why tasks of another owner have no buttons that change them.
+export function OfOwner() {
+  const owner = askedOwner();
+  const whose = owner === "all" ? "all owners" : owner;
+  return owner ? html`<p class="note older" id="of-owner">Tasks of ${whose}: read only.</p>` : null;
 }
 
 export function Select({ choices, ...more }) {

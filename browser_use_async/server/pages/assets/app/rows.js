@@ -1,7 +1,7 @@
 // The rows of the list of tasks: a table, of which only changed and visible rows are drawn again.
 import { Component, html, useEffect, useRef } from "htm/preact";
 import { follow, inAddress } from "./address.js";
-import { may, pictureAt } from "./core.js";
+import { may, ofOwner, pictureAt } from "./core.js";
 import { ago, briefly, oneLine, price, timesOf } from "./format.js";
 import { Moment, Picture, Status } from "./parts.js";
 
@@ -86,7 +86,8 @@ class TaskRow extends Component {
         : html`<span aria-hidden="true"></span>`}</td>
       <td role="cell" class="row-status"><${Status} of=${task.status} /></td>
       <td role="cell" class="row-main"><span class="row-title">
-        <a href=${"/tasks/" + task.id} onClick=${follow}>${oneLine(task.task)}</a></span>${rowNews(task)}</td>
+        <a href=${"/tasks/" + task.id + ofOwner(task.owner)} onClick=${follow}>${oneLine(task.task)}</a></span>
+        ${task.owner && html`<span class="news">of ${task.owner}</span>`}${rowNews(task)}</td>
       <td role="cell" class="row-created"><${Moment} at=${task.created_at} /></td>
       <td role="cell" class="number">${times.active}
         ${times.paused && html`<span class="paused">paused ${times.paused}</span>`}</td>

@@ -2,11 +2,13 @@
 import { html, useEffect, useRef, useState } from "htm/preact";
 import { askedNumber, go, inAddress, inQuery, WrongAddress, wrongIn } from "./address.js";
 import { formOf } from "./composer.js";
-import { API, ask, attempt, change, here, may, pictureAt, showToast, useLive } from "./core.js";
+import {
+  API, ask, askedOwner, attempt, change, here, may, ofOwner, pictureAt, showToast, useLive,
+} from "./core.js";
 import { count, timesOf } from "./format.js";
 import { Output } from "./json_view.js";
 import {
-  A, alertOf, Confirm, Copy, Crumbs, Dialog, Empty, Heading, loading, Picture, Status, Tabs, useOrder,
+  A, alertOf, Confirm, Copy, Crumbs, Dialog, Empty, Heading, loading, OfOwner, Picture, Status, Tabs, useOrder,
 } from "./parts.js";
 import { Recording, spansOf } from "./recording.js";
 import { CodeDialog } from "./request.js";
@@ -246,8 +248,9 @@ export function TaskPage({ id }) {
   if (!task) return html`<h1 class="reader-only" tabindex="-1">Task</h1>${loading()}`;
   const actions = html`<${TaskActions} task=${task} refresh=${refresh} />`;
   const hasOutput = task.output !== null && task.output !== undefined;
-  return html`<${Crumbs} href="/">Tasks<//>
+  return html`<${Crumbs} href=${"/" + ofOwner(askedOwner())}>Tasks<//>
     <${Heading} actions=${actions} note=${html`<${Status} of=${task.status} />`}><${TaskTitle} text=${task.task} /><//>
+    <${OfOwner} />
     <${WrongAddress} problems=${stage.problems} names=${["view", "step"]} />
     ${askedFor(task)}
     ${alertOf(task.failure ? "Failed: " + task.failure : "")}

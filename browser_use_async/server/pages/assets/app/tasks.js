@@ -4,9 +4,9 @@ import {
   askedNumber, inAddress, inQuery, keepPlace, leaveOut, useTypedInto, WrongAddress, wrongIn,
 } from "./address.js";
 import { Composer } from "./composer.js";
-import { API, ask, attempt, may, showToast, useLive } from "./core.js";
+import { API, ask, askedOwner, attempt, may, showToast, store, useLive } from "./core.js";
 import { capitalized, count, NUMBERS } from "./format.js";
-import { A, alertOf, Choices, Confirm, Empty, Heading, loading, Select } from "./parts.js";
+import { A, alertOf, Choices, Confirm, Empty, Heading, loading, OfOwner, Select } from "./parts.js";
 import { MoreRows, Rows } from "./rows.js";
 
 const PAGE = 50;
@@ -120,11 +120,14 @@ function ListTools({ filters, active }) {
   const chooseSpan = (event) => inAddress({ created: event.currentTarget.value, since: "", until: "", before: "" });
   const clear = () => leaveOut(["created", "since", "until", "metadata", "before"]);
   const badge = (value) => (value === "active" && active ? html` <span class="badge">${active}</span>` : "");
+  const owners = ["all", ...(store.me?.owners || [])].map((each) => [each, each === "all" ? "All owners" : each]);
   const known = status in FILTERS ? FILTERS : { ...FILTERS, [status]: capitalized(status) };
   const statuses = Object.entries(known).map(([value, name]) => [value, html`${name}${badge(value)}`]);
   const spans = Object.entries(SPANS).map(([value, [name]]) => [value, name]);
   return html`<div class="tools">
     <${Choices} label="Status" choices=${statuses} chosen=${status} choose=${chooseStatus} />
+    ${owners.length > 2 && html`<${Select} aria-label="Owner" value=${askedOwner()} onChange=${put("owner")}
+      choices=${[["", "My tasks"], ...owners]} />`}
     <button type="button" class="more-filters" aria-expanded=${String(isOpen)}
       onClick=${() => open(!isOpen)}>Sort, filter</button>
     <div class=${isOpen ? "narrow is-open" : "narrow"}>
@@ -213,7 +216,7 @@ function page(position) {
 export function TasksPage() {
   const filters = filtersInAddress();
   const { status, created, since, until, text, metadata, schedule, sort, before, problems } = filters;
-  const narrowed = [status, created, since, until, text, metadata, schedule, sort, before];
+  const narrowed = [askedOwner(), status, created, since, until, text, metadata, schedule, sort, before];
   const [limit, more] = useLimit(narrowed);
   const read = () => overview({ status, text, metadata, schedule, sort, before, limit, ...moments(filters) });
   const pause = (answer) => (Object.keys(answer.at_work).length ? 1500 : 4000);
@@ -236,6 +239,7 @@ export function TasksPage() {
     <${Heading} note=${value ? counted(filters, value) + (active ? ", " + active + " at work" : "") : " "}>Tasks<//>
     ${may("run") && html`<${Composer} created=${refresh} />`}
     <${ListTools} filters=${filters} active=${active} />
+    <${OfOwner} />
     <${WrongAddress} problems=${problems} names=${NARROW} />
     ${alertOf(problem)}
     ${schedule && html`<p class="older">Tasks of one <${A} href="/schedules">schedule<//>. <button type="button"
