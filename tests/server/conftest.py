@@ -41,7 +41,7 @@ def server_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def api(server: LocalServer, http: aiohttp.ClientSession) -> Caller:
+def caller(server: LocalServer, http: aiohttp.ClientSession) -> Caller:
     """Raw HTTP to `server`."""
     return Caller(server, http)
 

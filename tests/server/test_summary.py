@@ -59,31 +59,31 @@ def server_options(database: str, clock: _Clock) -> dict[str, Any]:
     return {"executor": executor, "database": database, "now": clock, "api_key": key}
 
 
-async def _ended(api: Caller, text: str) -> Decimal:
-    task_id = await api.create(text)
-    task = await _task(api, task_id)
+async def _ended(caller: Caller, text: str) -> Decimal:
+    task_id = await caller.create(text)
+    task = await _task(caller, task_id)
     while task["status"] in {"created", "running"}:
-        task = await _task(api, task_id)
-    cost = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json["cost_cents"]
+        task = await _task(caller, task_id)
+    cost = (await caller.get(f"{caller.server.url}/admin/overview/{task_id}")).json["cost_cents"]
     return Decimal(cost)
 
 
-async def _task(api: Caller, task_id: str) -> dict[str, Any]:
-    return dict((await api.get(f"/task/{task_id}")).json)
+async def _task(caller: Caller, task_id: str) -> dict[str, Any]:
+    return dict((await caller.get(f"/task/{task_id}")).json)
 
 
-async def test_days_and_reasons_are_summed_up(api: Caller, clock: _Clock):
+async def test_days_and_reasons_are_summed_up(caller: Caller, clock: _Clock):
     """By the caller's time zone; other owners' tasks and older ones are left out."""
-    await _ended(api, "Long ago")
+    await _ended(caller, "Long ago")
     clock.now += timedelta(days=30)
-    first = await _ended(api, "Read")
-    failed = [await _ended(api, text) for text in ("Fail it", "Miss it")]
+    first = await _ended(caller, "Read")
+    failed = [await _ended(caller, text) for text in ("Fail it", "Miss it")]
     clock.now += timedelta(hours=1)
-    second = await _ended(api, "Read again")
-    place = f"{api.server.url}/admin/summary"
-    utc = (await api.get(f"{place}?days=2")).json
-    berlin = (await api.get(f"{place}?days=2&utc_offset=60")).json
-    other = await api.with_new_key("other")
+    second = await _ended(caller, "Read again")
+    place = f"{caller.server.url}/admin/summary"
+    utc = (await caller.get(f"{place}?days=2")).json
+    berlin = (await caller.get(f"{place}?days=2&utc_offset=60")).json
+    other = await caller.with_new_key("other")
     foreign = (await other.get(place)).json
 
     days = [(each["day"], each["tasks"], each["statuses"]) for each in utc["days"]]
@@ -110,13 +110,13 @@ async def test_time_goes_from_the_creation_to_the_end(
     key = "bu_of-the-tests-of-summaries"
     executor = ScriptedExecutor(default=hangs)
     async with LocalServer(executor=executor, database=database, now=clock, api_key=key) as server:
-        api = Caller(server, http)
-        task_id = await api.create()
+        caller = Caller(server, http)
+        task_id = await caller.create()
         place = f"{server.url}/admin/summary?days=1&utc_offset=-600"
-        before = (await api.get(place)).json["days"][0]
+        before = (await caller.get(place)).json["days"][0]
         clock.now += timedelta(seconds=90.25)
-        await api.put(f"/stop-task?task_id={task_id}")
-        after = (await api.get(place)).json["days"][0]
+        await caller.put(f"/stop-task?task_id={task_id}")
+        after = (await caller.get(place)).json["days"][0]
 
     assert before["seconds"] == 0
     assert after["seconds"] == 90.25
@@ -124,9 +124,9 @@ async def test_time_goes_from_the_creation_to_the_end(
 
 
 @pytest.mark.parametrize("query", ["days=0", "days=91", "days=x", "utc_offset=900"])
-async def test_what_cannot_be_summed_up_is_refused(query: str, api: Caller):
+async def test_what_cannot_be_summed_up_is_refused(query: str, caller: Caller):
     """With 422 and the reason."""
-    answer = await api.get(f"{api.server.url}/admin/summary?{query}")
+    answer = await caller.get(f"{caller.server.url}/admin/summary?{query}")
 
     assert answer.status == 422
     assert query.partition("=")[0] in answer.json["detail"]

@@ -56,14 +56,14 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def reached(api: Caller, task_id: str, status: str) -> Any:
+async def reached(caller: Caller, task_id: str, status: str) -> Any:
     """Wait until a server shows that a task is in a status; its JSON."""
 
     async def has_reached() -> bool:
-        return bool((await api.task(task_id))["status"] == status)
+        return bool((await caller.task(task_id))["status"] == status)
 
     await eventually(has_reached)
-    return await api.task(task_id)
+    return await caller.task(task_id)
 
 
 def stored_rows(postgres: str, statement: str) -> list[Any]:

@@ -31,7 +31,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 class Pair:
     """Two servers: pages are opened at one, and the other one has the browser."""
 
-    api: Caller
+    caller: Caller
     worker: Caller
     showing: Showing
     task: dict[str, Any]
@@ -48,10 +48,10 @@ class Pair:
 
 
 async def _pair(start: Start, node_url: str | None, port: int = 0, **options: Any) -> Pair:
-    api, showing = await start(role="api", **options), Showing()
+    caller, showing = await start(role="api", **options), Showing()
     worker = await start(role="worker", executor=showing, port=port, node_url=node_url, **options)
-    task_id = await api.create(enable_public_share=True)
-    return Pair(api, worker, showing, await reached(api, task_id, "running"))
+    task_id = await caller.create(enable_public_share=True)
+    return Pair(caller, worker, showing, await reached(caller, task_id, "running"))
 
 
 @pytest.fixture
@@ -200,10 +200,10 @@ async def test_a_page_that_was_opened_before_a_server_began(
 ) -> None:
     """It reloads once another server has the task, and is redirected there."""
     port = free_port()
-    api = await start(role="api")
-    await api.create()
+    caller = await start(role="api")
+    await caller.create()
     ((token,),) = stored_rows(postgres, "SELECT live_token FROM tasks")  # the API has it later
-    async with live_socket(http, f"{api.server.url}/live/{token}") as socket:
+    async with live_socket(http, f"{caller.server.url}/live/{token}") as socket:
         await socket.until(lambda: socket.states)
         before = socket.state["is_moved"]
         node_url = f"http://127.0.0.1:{port}"
@@ -247,9 +247,9 @@ async def test_servers_that_end_withdraw_their_address(pair: Pair, postgres: str
 
 async def test_metrics_name_each_server(start: Start) -> None:
     """With its slots, its tasks, and the time since its last report."""
-    api = await start(role="api")
+    caller = await start(role="api")
     await start(role="worker", executor=Showing(), chromium=ChromiumSettings(max_browsers=3))
-    await reached(api, await api.create(), "running")
+    await reached(caller, await caller.create(), "running")
     await start(role="worker", chromium=ChromiumSettings(max_browsers=7))
     later = await start(role="api", now=lambda: datetime.now(UTC) + timedelta(minutes=10))
     text = (await later.get(f"{later.server.url}/metrics")).text

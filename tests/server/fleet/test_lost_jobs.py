@@ -45,12 +45,12 @@ async def test_a_job_whose_assignment_was_lost_is_assigned_again(
     """Within two leases, for tasks and events, though its worker is idle otherwise."""
     address, losses = through
     async with receiving() as receiver:
-        api = await start(role="api")
+        caller = await start(role="api")
         order = {"url": receiver.url, "secret": SECRET}
-        assert (await api.post(f"{api.server.url}/admin/webhooks", json=order)).status == 200
+        assert (await caller.post(f"{caller.server.url}/admin/webhooks", json=order)).status == 200
         await start(role="worker", lease=LEASE, database=address)
-        task_id = await api.create()
-        await reached(api, task_id, "finished")
+        task_id = await caller.create()
+        await reached(caller, task_id, "finished")
         await until(lambda: "finished" in receiver.statuses)
 
     assert sorted(losses.lost) == ["event", "task"]

@@ -66,10 +66,10 @@ async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(
     logs = {role: tmp_path / role for role in ("api", "worker")}
     statuses: list[int] = []
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(_serving(postgres, "api", 10, logs["api"]))
+        caller = await stack.enter_async_context(_serving(postgres, "api", 10, logs["api"]))
         # Its lease is so long that it does not give its task up.
         await stack.enter_async_context(_serving(postgres, "worker", 60, logs["worker"]))
-        http = await stack.enter_async_context(aiohttp.ClientSession(api))
+        http = await stack.enter_async_context(aiohttp.ClientSession(caller))
 
         async def call(key: str) -> int:
             headers = {"Authorization": f"Bearer {key}"}

@@ -21,11 +21,11 @@ class Stocked:
     """A server with some content on each page.
 
     Attributes:
-        api: The server.
+        caller: The server.
         paths: Where the pages are.
     """
 
-    api: Caller
+    caller: Caller
     paths: list[str]
 
 
@@ -36,30 +36,30 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
         webhooks = [Webhook(receiver.url, SECRET)]
         executor = ScriptedExecutor(SCENARIOS)
         async with LocalServer(executor=executor, webhooks=webhooks) as server:
-            api = Caller(server, http)
+            caller = Caller(server, http)
             texts = (
                 "Table of " + "long " * 120,
                 "Fail it",
                 "Wait for it",
                 "https://a.b/" + "x" * 90,
             )
-            ids = [await api.create(text, enable_public_share=True) for text in texts]
+            ids = [await caller.create(text, enable_public_share=True) for text in texts]
             for task_id, status in zip(ids, ("finished", "failed", "running"), strict=False):
-                await api.reached(task_id, status, steps=1)
-            await api.post(
+                await caller.reached(task_id, status, steps=1)
+            await caller.post(
                 "/scheduled-task",
                 json={"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"},
             )
-            await api.post("/browser-profiles", json={"profile_name": "shop"})
-            await api.with_new_key("shop", budget_cents="500")
+            await caller.post("/browser-profiles", json={"profile_name": "shop"})
+            await caller.with_new_key("shop", budget_cents="500")
             tasks = [f"/tasks/{task_id}" for task_id in ids[:3]]
             upload = {"file_name": "prices.csv", "content_type": "text/csv"}
-            link = (await api.post("/uploads/presigned-url", json=upload)).json["upload_url"]
+            link = (await caller.post("/uploads/presigned-url", json=upload)).json["upload_url"]
             kind = {"Content-Type": "text/csv"}
-            await api.put(link, key=False, data=b"name", headers=kind)
+            await caller.put(link, key=False, data=b"name", headers=kind)
             paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
             paths += ["/overview", "/?status=done&sort=-cost", f"{tasks[0]}?step=99"]
-            yield Stocked(api, paths)
+            yield Stocked(caller, paths)
 
 
 async def _found(page: Page) -> list[str]:

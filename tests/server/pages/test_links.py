@@ -44,9 +44,9 @@ async def dated(http: aiohttp.ClientSession, clock: Clock) -> AsyncIterator[Call
         yield Caller(server, http)
 
 
-async def stop(api: Caller, task_id: str) -> None:
+async def stop(caller: Caller, task_id: str) -> None:
     """End a task."""
-    assert (await api.put(f"/stop-task?task_id={task_id}")).status == 200
+    assert (await caller.put(f"/stop-task?task_id={task_id}")).status == 200
 
 
 def explains_the_end(answer: Answer) -> bool:
@@ -134,22 +134,22 @@ async def test_new_links_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientS
     """The old ones do not return with the database."""
     file = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=file) as server:
-        api = Caller(server, http)
-        task_id = await api.create(enable_public_share=True)
-        old = await api.reached(task_id, "finished")
+        caller = Caller(server, http)
+        task_id = await caller.create(enable_public_share=True)
+        old = await caller.reached(task_id, "finished")
         assert server.revoke_links(task_id)
         assert not server.revoke_links("nothing")
-        new = await api.task(task_id)
+        new = await caller.task(task_id)
     async with LocalServer(executor="scripted", database=file) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for link in LINKS:
             paths = [str(URL(each[link]).path) for each in (old, new)]
-            answers = [await api.get(server.url + path, key=False) for path in paths]
+            answers = [await caller.get(server.url + path, key=False) for path in paths]
             assert [answer.status for answer in answers] == [404, 200]
 
 
-async def _share(api: Caller, method: str, task_id: str) -> Answer:
-    return await api.ask(method, f"{api.server.url}/admin/shares/{task_id}")
+async def _share(caller: Caller, method: str, task_id: str) -> Answer:
+    return await caller.ask(method, f"{caller.server.url}/admin/shares/{task_id}")
 
 
 async def test_a_task_is_shared_later_and_unshared(dated: Caller, http: aiohttp.ClientSession):

@@ -47,8 +47,8 @@ async def searching(http: aiohttp.ClientSession, site: StaticSite) -> AsyncItera
         yield Caller(server, http)
 
 
-async def _content(api: Caller, site: StaticSite, query: str, **fields: Any) -> str:
-    answer = await api.post("/search-url", json={"url": site.url, "query": query, **fields})
+async def _content(caller: Caller, site: StaticSite, query: str, **fields: Any) -> str:
+    answer = await caller.post("/search-url", json={"url": site.url, "query": query, **fields})
     assert answer.status == 200, answer.text
     assert answer.json["url"] == site.url
     content: str = answer.json["content"]
@@ -135,13 +135,13 @@ async def test_an_unreachable_website_is_reported(searching: Caller):
     assert "could not be opened" in answer.json["detail"]
 
 
-async def test_without_a_backend_there_is_no_web_search(api: Caller):
+async def test_without_a_backend_there_is_no_web_search(caller: Caller):
     """A clear 503, and nothing is charged."""
-    answer = await api.post("/simple-search", json={"query": "x"})
+    answer = await caller.post("/simple-search", json={"query": "x"})
 
     assert answer.status == 503
     assert "--search" in answer.json["detail"]
-    assert (await api.get("/balance")).json == {"balance": "10000"}
+    assert (await caller.get("/balance")).json == {"balance": "10000"}
 
 
 async def test_addresses_may_come_from_searxng(http: aiohttp.ClientSession, site: StaticSite):
@@ -198,9 +198,9 @@ async def test_each_website_comes_before_a_second_page_of_one(
             executor="scripted", search=[site.url, other.url], balance_cents=10_000
         ) as server,
     ):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         body = {"query": "opening hours: when do you open", "max_websites": 3}
-        results = (await api.post("/simple-search", json=body)).json["results"]
+        results = (await caller.post("/simple-search", json=body)).json["results"]
 
     sites = [str(URL(each["url"]).origin()) for each in results]
     assert len(sites) == 3
@@ -213,13 +213,13 @@ async def test_an_index_of_nothing_is_made_again_soon(http: aiohttp.ClientSessio
     async with StaticSite(tmp_path) as pages:
         url = pages.url
     async with LocalServer(executor="scripted", search=[url], balance_cents=10_000) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         body = {"query": "bread", "max_websites": 1}
-        before = after = await api.post("/simple-search", json=body)
+        before = after = await caller.post("/simple-search", json=body)
         async with StaticSite(tmp_path, URL(url).port or 0), asyncio.timeout(PATIENCE):
             while after.status == 503:
                 await asyncio.sleep(0.5)
-                after = await api.post("/simple-search", json=body)
+                after = await caller.post("/simple-search", json=body)
 
     assert (before.status, after.status) == (503, 200)
     assert "We bake bread" in after.json["results"][0]["content"]

@@ -64,15 +64,19 @@ async def site() -> AsyncIterator[Site]:
 
 
 async def _search(
-    api: Caller, site: Site, path: str = "/search-url", key: str | None = '"bread-7"', **fields: Any
+    caller: Caller,
+    site: Site,
+    path: str = "/search-url",
+    key: str | None = '"bread-7"',
+    **fields: Any,
 ) -> Answer:
     headers = {} if key is None else {"Idempotency-Key": key}
     place = {"url": site.url} if path == "/search-url" else {}
-    return await api.post(path, json={**place, "query": "bread", **fields}, headers=headers)
+    return await caller.post(path, json={**place, "query": "bread", **fields}, headers=headers)
 
 
-async def _cents(api: Caller) -> Decimal:
-    return Decimal((await api.get("/balance")).json["balance"])
+async def _cents(caller: Caller) -> Decimal:
+    return Decimal((await caller.get("/balance")).json["balance"])
 
 
 def _is_replay(answer: Answer) -> bool:
@@ -82,12 +86,12 @@ def _is_replay(answer: Answer) -> bool:
 @pytest.mark.parametrize("path", CALLS)
 async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, site: Site):
     """The same bytes, also after a restart; nothing is read or paid once more."""
-    api = await restart(search=[site.url])
-    before = await _cents(api)
-    first = await _search(api, site, path)
-    paid, visits = await _cents(api), site.visits
-    again = await _search(api, site, path)
-    equal = await _search(api, site, path, depth=2)
+    caller = await restart(search=[site.url])
+    before = await _cents(caller)
+    first = await _search(caller, site, path)
+    paid, visits = await _cents(caller), site.visits
+    again = await _search(caller, site, path)
+    equal = await _search(caller, site, path, depth=2)
     restarted = await restart(search=[site.url])
     later = await _search(restarted, site, path)
 
@@ -103,29 +107,29 @@ async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, site: S
 @pytest.mark.parametrize("path", CALLS)
 async def test_each_search_without_a_key_is_paid(path: str, restart: Serve, site: Site):
     """So is each with a key of its own, each other call, and each owner."""
-    api = await restart(search=[site.url])
-    other = await api.with_new_key("shop")
-    before = await _cents(api)
-    first = await _search(api, site, path, None)
-    price = before - await _cents(api)
+    caller = await restart(search=[site.url])
+    other = await caller.with_new_key("shop")
+    before = await _cents(caller)
+    first = await _search(caller, site, path, None)
+    price = before - await _cents(caller)
     answers = [
-        await _search(api, site, path, None),
-        await _search(api, site, path, '"other"'),
-        await _search(api, site, path),
+        await _search(caller, site, path, None),
+        await _search(caller, site, path, '"other"'),
+        await _search(caller, site, path),
         await _search(other, site, path),
     ]
 
     assert not any(map(_is_replay, (first, *answers)))
-    assert before - await _cents(api) == 5 * price
+    assert before - await _cents(caller) == 5 * price
 
 
 async def test_another_search_with_a_key_is_refused(restart: Serve, site: Site):
     """With the names of the fields that differ, and without a charge."""
-    api = await restart()
-    first = await _search(api, site)
-    paid = await _cents(api)
-    refused = await _search(api, site, query="cake", depth=3)
-    again = await _search(api, site)
+    caller = await restart()
+    first = await _search(caller, site)
+    paid = await _cents(caller)
+    refused = await _search(caller, site, query="cake", depth=3)
+    again = await _search(caller, site)
 
     problem = refused.problem
     assert (problem["type"], problem["ctx"]) == (
@@ -136,17 +140,17 @@ async def test_another_search_with_a_key_is_refused(restart: Serve, site: Site):
     assert "cake" not in refused.text
     assert "bread" not in problem["msg"]
     assert again.body == first.body
-    assert await _cents(api) == paid
+    assert await _cents(caller) == paid
 
 
 async def test_a_search_waits_for_the_one_in_progress(restart: Serve, site: Site):
     """The website is read once for all of them; another search does not wait."""
-    api = await restart()
+    caller = await restart()
     site.opened.clear()
-    before = await _cents(api)
-    searches = [asyncio.create_task(_search(api, site)) for _ in range(5)]
+    before = await _cents(caller)
+    searches = [asyncio.create_task(_search(caller, site)) for _ in range(5)]
     await until(lambda: site.visits == 1)
-    refused = await _search(api, site, key='"other"', query="")
+    refused = await _search(caller, site, key='"other"', query="")
     site.opened.set()
     answers = await asyncio.gather(*searches)
 
@@ -155,31 +159,31 @@ async def test_a_search_waits_for_the_one_in_progress(restart: Serve, site: Site
     assert len({each.body for each in answers}) == 1
     assert sum(map(_is_replay, answers)) == 4
     assert site.visits == 1
-    assert before - await _cents(api) == 2
+    assert before - await _cents(caller) == 2
 
 
 async def test_a_search_that_failed_is_tried_again_unpaid(restart: Serve, site: Site):
     """The key is paid; the first answer with something found is kept."""
-    api = await restart()
+    caller = await restart()
     site.status = 500
-    before = await _cents(api)
-    failed = [await _search(api, site) for _ in range(2)]
+    before = await _cents(caller)
+    failed = [await _search(caller, site) for _ in range(2)]
     site.status = 200
-    found, again = await _search(api, site), await _search(api, site)
+    found, again = await _search(caller, site), await _search(caller, site)
 
     assert [each.status for each in failed] == [502] * 2
     assert (found.status, _is_replay(found), _is_replay(again)) == (200, False, True)
     assert found.body == again.body
-    assert before - await _cents(api) == 2
+    assert before - await _cents(caller) == 2
 
 
 async def test_a_refused_search_leaves_its_key_free(restart: Serve, site: Site):
     """Nothing was paid for it."""
-    api = await restart()
-    poor = await api.with_new_key("shop", budget_cents=1)
-    refused = [await _search(api, site, url="ftp://shop"), await _search(poor, site)]
-    richer = await api.with_new_key("shop", budget_cents=10)
-    found = [await _search(api, site, depth=3), await _search(richer, site, depth=3)]
+    caller = await restart()
+    poor = await caller.with_new_key("shop", budget_cents=1)
+    refused = [await _search(caller, site, url="ftp://shop"), await _search(poor, site)]
+    richer = await caller.with_new_key("shop", budget_cents=10)
+    found = [await _search(caller, site, depth=3), await _search(richer, site, depth=3)]
 
     assert [each.status for each in refused] == [422, 402]
     assert [(each.status, _is_replay(each)) for each in found] == [(200, False)] * 2
@@ -187,10 +191,10 @@ async def test_a_refused_search_leaves_its_key_free(restart: Serve, site: Site):
 
 async def test_a_server_that_ends_while_it_searches(restart: Serve, site: Site):
     """The repeat is carried out, and not paid a second time."""
-    api = await restart()
-    before = await _cents(api)
+    caller = await restart()
+    before = await _cents(caller)
     site.opened.clear()
-    lost = asyncio.create_task(_search(api, site))
+    lost = asyncio.create_task(_search(caller, site))
     await until(lambda: site.visits == 1)
     restarted = await restart()
     await asyncio.wait([lost])
@@ -205,22 +209,22 @@ async def test_a_server_that_ends_while_it_searches(restart: Serve, site: Site):
 async def test_an_answer_is_kept_for_a_day(restart: Serve, site: Site):
     """After it the same call is paid, and carried out."""
     clock = WallClock()
-    api = await restart(now=clock)
-    first = await _search(api, site)
+    caller = await restart(now=clock)
+    first = await _search(caller, site)
     clock.time += timedelta(hours=23)
-    api = await restart(now=clock)
-    kept = await _search(api, site)
+    caller = await restart(now=clock)
+    kept = await _search(caller, site)
     clock.time += timedelta(hours=2)
-    api = await restart(now=clock)
-    before = await _cents(api)
+    caller = await restart(now=clock)
+    before = await _cents(caller)
 
     async def is_new() -> bool:
-        return not _is_replay(await _search(api, site))
+        return not _is_replay(await _search(caller, site))
 
     await eventually(is_new)
 
     assert kept.body == first.body
-    assert before - await _cents(api) == 2
+    assert before - await _cents(caller) == 2
 
 
 @pytest.mark.long
