@@ -32,12 +32,6 @@ from tests.support.wall_clock import WallClock
 
 
 @pytest.fixture
-def clock() -> WallClock:
-    """The clock of `timed`."""
-    return WallClock()
-
-
-@pytest.fixture
 async def timed(
     http: aiohttp.ClientSession, queue: FromQueue, clock: WallClock
 ) -> AsyncIterator[Caller]:

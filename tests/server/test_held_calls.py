@@ -37,7 +37,7 @@ def bounded(**bounds: int) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-async def running(steered: Caller) -> tuple[Caller, str]:
+async def held_task(steered: Caller) -> tuple[Caller, str]:
     """A server with a task that runs until the test ends it."""
     task_id = await steered.create()
     await steered.reached(task_id, "running")
@@ -80,9 +80,9 @@ async def _stream(
         yield _Stream(response)
 
 
-async def test_a_status_call_is_held_until_the_status_changes(running: tuple[Caller, str]):
+async def test_a_status_call_is_held_until_the_status_changes(held_task: tuple[Caller, str]):
     """It is answered at the change, and its header says for how long it could have waited."""
-    caller, task_id = running
+    caller, task_id = held_task
     call = asyncio.create_task(_held(caller, task_id, "wait=30"))
     await asyncio.sleep(10.0)
     assert not call.done()
@@ -95,9 +95,9 @@ async def test_a_status_call_is_held_until_the_status_changes(running: tuple[Cal
     assert 10.0 <= loop_time() < 10.5
 
 
-async def test_a_status_call_without_change_is_answered_in_the_end(running: tuple[Caller, str]):
+async def test_a_status_call_without_change_is_answered_in_the_end(held_task: tuple[Caller, str]):
     """It has the current status; steps in between do not change the status."""
-    caller, task_id = running
+    caller, task_id = held_task
     queue = caller.server.executor
     assert isinstance(queue, FromQueue)
     call = asyncio.create_task(_held(caller, task_id, "respond-async, wait=30"))
@@ -111,10 +111,10 @@ async def test_a_status_call_without_change_is_answered_in_the_end(running: tupl
 
 
 async def test_a_change_while_the_status_is_read_is_answered_at_once(
-    running: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
+    held_task: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
 ):
     """A shared database answers a moment after the read."""
-    caller, task_id = running
+    caller, task_id = held_task
     has_read, may_answer, by_id = asyncio.Event(), asyncio.Event(), SqliteDatabase.by_id
 
     async def late(database: SqliteDatabase, table: str, columns: str, row_id: str) -> Row | None:
@@ -151,10 +151,10 @@ async def test_a_change_while_the_status_is_read_is_answered_at_once(
     ],
 )
 async def test_these_are_answered_at_once(
-    running: tuple[Caller, str], prefer: str, applied: str | None
+    held_task: tuple[Caller, str], prefer: str, applied: str | None
 ):
     """A status that the client does not know yet, and invalid preferences."""
-    caller, task_id = running
+    caller, task_id = held_task
 
     answer = await _held(caller, task_id, prefer)
 
@@ -163,9 +163,9 @@ async def test_these_are_answered_at_once(
     assert loop_time() < 1.0
 
 
-async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(running: tuple[Caller, str]):
+async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(held_task: tuple[Caller, str]):
     """Nothing will change any more."""
-    caller, task_id = running
+    caller, task_id = held_task
     await caller.put(f"/stop-task?task_id={task_id}")
 
     ended = await _held(caller, task_id, "wait=30; status=stopped")
@@ -178,10 +178,10 @@ async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(running: tu
 
 @bounded(MAX_HELD=1)
 async def test_beyond_the_bound_calls_are_not_held(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """They are answered at once, and without the header that says so."""
-    caller, task_id = running
+    caller, task_id = held_task
     first = asyncio.create_task(_held(caller, task_id, "wait=30"))
     await asyncio.sleep(1.0)
 
@@ -198,9 +198,9 @@ async def test_beyond_the_bound_calls_are_not_held(
 
 
 @bounded(MAX_HELD=4)
-async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
+async def test_an_owner_has_half_of_the_held_calls(held_task: tuple[Caller, str]):
     """Others are held while one has its half; the server's own key may use all."""
-    caller, task_id = running
+    caller, task_id = held_task
     shop, other = await caller.with_new_key("shop"), await caller.with_new_key("other")
     ids = {each: await each.create() for each in (shop, other)}
     for each, created in ids.items():
@@ -223,11 +223,11 @@ async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
 
 @bounded(MAX_STREAMS=2)
 async def test_an_owner_has_half_of_the_streams(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """So that others have a place."""
-    shop = await running[0].with_new_key("shop")
-    other = await running[0].with_new_key("other")
+    shop = await held_task[0].with_new_key("shop")
+    other = await held_task[0].with_new_key("other")
     async with _stream(shop, http) as first:
         await first.line()
         async with (
@@ -241,9 +241,9 @@ async def test_an_owner_has_half_of_the_streams(
 
 
 @bounded(MAX_HELD=1)
-async def test_a_client_that_has_gone_frees_its_place(running: tuple[Caller, str]):
+async def test_a_client_that_has_gone_frees_its_place(held_task: tuple[Caller, str]):
     """Within seconds, and not at the end of its minute."""
-    caller, task_id = running
+    caller, task_id = held_task
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(2.0):
             await _held(caller, task_id, "wait=60")
@@ -274,10 +274,10 @@ async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSessi
 
 
 async def test_a_stream_has_each_change_of_each_task(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """New tasks too, and in their order."""
-    caller, first = running
+    caller, first = held_task
     async with _stream(caller, http) as stream:
         assert stream.response.headers["Preference-Applied"] == "wait=30"
         assert stream.response.content_type == "application/x-ndjson"
@@ -297,10 +297,10 @@ async def test_a_stream_has_each_change_of_each_task(
 
 
 async def test_a_cursor_continues_where_a_stream_broke_off(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """The changes in between are sent first."""
-    caller, task_id = running
+    caller, task_id = held_task
     async with _stream(caller, http) as stream:
         cursor = (await stream.line())["cursor"]
     await caller.put(f"/pause-task?task_id={task_id}")
@@ -315,10 +315,10 @@ async def test_a_cursor_continues_where_a_stream_broke_off(
 
 
 async def test_a_list_answer_gives_the_cursor_of_its_moment(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """The page and the stream that follows it have no gap between them."""
-    caller, task_id = running
+    caller, task_id = held_task
     page = await caller.get("/tasks")
     await caller.put(f"/stop-task?task_id={task_id}")
 
@@ -331,10 +331,10 @@ async def test_a_list_answer_gives_the_cursor_of_its_moment(
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "a-1", "-1", "now-0", "9" * 5000])
 async def test_an_unknown_cursor_is_refused_safely(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, cursor: str
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession, cursor: str
 ):
     """The first line says that changes may be missing, and the stream continues from now."""
-    caller, task_id = running
+    caller, task_id = held_task
     async with _stream(caller, http, cursor) as stream:
         assert (await stream.line())["reset"] is True
         await caller.put(f"/stop-task?task_id={task_id}")
@@ -342,10 +342,10 @@ async def test_an_unknown_cursor_is_refused_safely(
 
 
 async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
     """Another run has other numbers, and only the latest changes are stored."""
-    caller, _task_id = running
+    caller, _task_id = held_task
     cursor = (await caller.get("/tasks")).headers[HEADER]
     monkeypatch.setattr(server_changes, "MAX_LOGGED", 2)
     async with LocalServer(executor=FromQueue()) as restarted:
@@ -360,10 +360,10 @@ async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
 
 
 async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """It sends an empty line every few seconds."""
-    caller, _task_id = running
+    caller, _task_id = held_task
     async with _stream(caller, http, wait=10) as stream:
         text = await stream.response.read()
 
@@ -382,10 +382,10 @@ async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
     ],
 )
 async def test_faults_meet_streams_too(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, fault: Fault
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession, fault: Fault
 ):
     """Each affects a stream like an answer that is not sent yet, and its place is freed."""
-    caller, _task_id = running
+    caller, _task_id = held_task
     caller.server.set_faults([fault])
     try:
         async with _stream(caller, http, wait=5) as stream:
@@ -401,9 +401,9 @@ async def test_faults_meet_streams_too(
         assert await stream.line() is not None
 
 
-async def test_a_held_call_needs_the_key(running: tuple[Caller, str]):
+async def test_a_held_call_needs_the_key(held_task: tuple[Caller, str]):
     """It is needed as for every call, and refused without a wait."""
-    caller, task_id = running
+    caller, task_id = held_task
     refused = await caller.get(f"/task/{task_id}/status", key=False, headers={"Prefer": "wait=30"})
 
     assert refused.status == 403

@@ -10,17 +10,10 @@ import pytest
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.storage.postgres.connection import CHANNEL
 from tests.server.calling import Answer, Caller
-from tests.server.fleet.conftest import (
-    Start,
-    eventually,
-    reached,
-    server_key,
-    start,
-)
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, reached
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
-
-__all__ = ["server_key", "start"]
 
 
 async def _health(caller: Caller) -> Answer:

@@ -1,8 +1,6 @@
 """Every row of the endpoint table, answered."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,18 +18,10 @@ from tests.server.conftest import SCENARIOS
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
-    """A website for searches."""
-    (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
-    async with StaticSite(tmp_path) as pages:
-        yield pages
-
-
-@pytest.fixture
-def server_options(site: StaticSite) -> dict[str, Any]:
+def server_options(bakery: StaticSite) -> dict[str, Any]:
     """A server whose tasks follow `SCENARIOS`, and that searches the site."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
-    search = SiteIndexBackend([site.url])
+    search = SiteIndexBackend([bakery.url])
     return {"executor": executor, "balance_cents": 10_000, "search": search}
 
 
@@ -62,7 +52,7 @@ _BODIES: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
 async def test_every_row_answers_what_its_row_promises(
-    row: Endpoint, caller: Caller, site: StaticSite
+    row: Endpoint, caller: Caller, bakery: StaticSite
 ):
     """The SDK's decoder accepts the answer of each call about an existing object."""
     scenario = "hangs" if row.method == "PUT" else "files"
@@ -79,7 +69,7 @@ async def test_every_row_answers_what_its_row_promises(
     query = f"?task_id={task_id}" if row.query and row.method == "PUT" else ""
     body = _BODIES.get(row.name)
     if row.name == "search_url":
-        body = {"url": site.url, "query": "bread"}
+        body = {"url": bakery.url, "query": "bread"}
     answer = await caller.ask(row.method, path + query, json=body)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")

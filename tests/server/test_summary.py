@@ -1,9 +1,7 @@
 """The results of tasks by day and by reason, on both databases."""
 
-import base64
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -34,29 +32,18 @@ class _Clock:
         return self.now
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """A new database of each kind."""
-    if request.param == "sqlite":
-        return str(tmp_path / "server.db")
-    monkeypatch.setenv("BROWSER_USE_SERVER_KEY", base64.b64encode(bytes(range(32))).decode())
-    return str(request.getfixturevalue("postgres"))
-
-
 @pytest.fixture
-def clock() -> _Clock:
+def late_clock() -> _Clock:
     """A clock at half an hour before midnight."""
     return _Clock()
 
 
 @pytest.fixture
-def server_options(database: str, clock: _Clock) -> dict[str, Any]:
+def server_options(place: str, late_clock: _Clock) -> dict[str, Any]:
     """A server whose clock the test sets."""
     executor = ScriptedExecutor(_SCENARIOS, default=Scenario(step_seconds=0, output="Done"))
     key = "bu_of-the-tests-of-summaries"
-    return {"executor": executor, "database": database, "now": clock, "api_key": key}
+    return {"executor": executor, "database": place, "now": late_clock, "api_key": key}
 
 
 async def _ended(caller: Caller, text: str) -> Decimal:
@@ -72,13 +59,13 @@ async def _task(caller: Caller, task_id: str) -> dict[str, Any]:
     return dict((await caller.get(f"/task/{task_id}")).json)
 
 
-async def test_days_and_reasons_are_summed_up(caller: Caller, clock: _Clock):
+async def test_days_and_reasons_are_summed_up(caller: Caller, late_clock: _Clock):
     """By the caller's time zone; other owners' tasks and older ones are left out."""
     await _ended(caller, "Long ago")
-    clock.now += timedelta(days=30)
+    late_clock.now += timedelta(days=30)
     first = await _ended(caller, "Read")
     failed = [await _ended(caller, text) for text in ("Fail it", "Miss it")]
-    clock.now += timedelta(hours=1)
+    late_clock.now += timedelta(hours=1)
     second = await _ended(caller, "Read again")
     place = f"{caller.server.url}/admin/summary"
     utc = (await caller.get(f"{place}?days=2")).json
@@ -103,20 +90,22 @@ async def test_days_and_reasons_are_summed_up(caller: Caller, clock: _Clock):
 
 
 async def test_time_goes_from_the_creation_to_the_end(
-    http: aiohttp.ClientSession, database: str, clock: _Clock
+    http: aiohttp.ClientSession, place: str, late_clock: _Clock
 ):
     """A running task has none yet."""
     hangs = Scenario(steps=(), hangs=True)
     key = "bu_of-the-tests-of-summaries"
     executor = ScriptedExecutor(default=hangs)
-    async with LocalServer(executor=executor, database=database, now=clock, api_key=key) as server:
+    async with LocalServer(
+        executor=executor, database=place, now=late_clock, api_key=key
+    ) as server:
         caller = Caller(server, http)
         task_id = await caller.create()
-        place = f"{server.url}/admin/summary?days=1&utc_offset=-600"
-        before = (await caller.get(place)).json["days"][0]
-        clock.now += timedelta(seconds=90.25)
+        given = f"{server.url}/admin/summary?days=1&utc_offset=-600"
+        before = (await caller.get(given)).json["days"][0]
+        late_clock.now += timedelta(seconds=90.25)
         await caller.put(f"/stop-task?task_id={task_id}")
-        after = (await caller.get(place)).json["days"][0]
+        after = (await caller.get(given)).json["days"][0]
 
     assert before["seconds"] == 0
     assert after["seconds"] == 90.25

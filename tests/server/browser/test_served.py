@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,6 @@ WAITING = """<title>Waiting</title><script>
 def server_options(browser_path: str) -> dict[str, Any]:
     """A server that uses the programs that it finds."""
     return {"executor": "auto", "chromium": OPEN}
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without any defaults."""
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 async def _steps(caller: Caller, task_id: str, count: int) -> None:

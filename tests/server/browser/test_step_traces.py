@@ -29,7 +29,7 @@ _FLOOD = """<title>Flood</title><p>Flood</p><script>
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[str]:
+async def broken_site() -> AsyncIterator[str]:
     """A site whose pages have errors."""
 
     def page(text: str):
@@ -63,9 +63,9 @@ async def _traces(caller: Caller, task_id: str) -> list[dict[str, Any]]:
     return [(await caller.get(f"{place}/{number + 1}")).json["trace"] for number in range(count)]
 
 
-async def test_errors_and_failed_requests_are_noted(caller: Caller, shop: str):
+async def test_errors_and_failed_requests_are_noted(caller: Caller, broken_site: str):
     """In their step, with the address and the duration."""
-    task = f"Open {shop}/?pin=s3cret-pin and tell me its title"
+    task = f"Open {broken_site}/?pin=s3cret-pin and tell me its title"
     task_id = await caller.create(task, secrets={"pin": "s3cret-pin"})
     await caller.reached(task_id, "finished")
     traces = await _traces(caller, task_id)
@@ -73,12 +73,12 @@ async def test_errors_and_failed_requests_are_noted(caller: Caller, shop: str):
     noted = [error for trace in traces for error in trace["console"]]
     failed = [(each["url"], each["problem"]) for trace in traces for each in trace["failed"]]
 
-    assert traces[0]["addresses"] == [f"200 {shop}/?pin=***"]
+    assert traces[0]["addresses"] == [f"200 {broken_site}/?pin=***"]
     assert "The price is missing" in noted
     assert any("Uncaught out of stock" in each for each in noted)
     assert not any("not an error" in each or "load resource" in each for each in noted)
-    assert (f"{shop}/missing.png", "status 404") in failed
-    assert any(url == f"{shop}/refused" for url, _ in failed)
+    assert (f"{broken_site}/missing.png", "status 404") in failed
+    assert any(url == f"{broken_site}/refused" for url, _ in failed)
     assert traces[0]["requests"] >= 3
     assert traces[0]["seconds"] > 0
     assert sum(each["problems"] for each in steps) >= 4
@@ -87,18 +87,18 @@ async def test_errors_and_failed_requests_are_noted(caller: Caller, shop: str):
     assert "s3cr" not in str(traces)
 
 
-async def test_the_step_that_failed_has_its_trace(caller: Caller, shop: str):
+async def test_the_step_that_failed_has_its_trace(caller: Caller, broken_site: str):
     """It is the step for which people look."""
-    task_id = await caller.create(f"Open {shop}/nothing")
+    task_id = await caller.create(f"Open {broken_site}/nothing")
     await caller.reached(task_id, "failed")
     trace = (await _traces(caller, task_id))[-1]
 
-    assert trace["addresses"] == [f"404 {shop}/nothing"]
+    assert trace["addresses"] == [f"404 {broken_site}/nothing"]
 
 
-async def test_a_flood_of_errors_is_bounded(caller: Caller, shop: str):
+async def test_a_flood_of_errors_is_bounded(caller: Caller, broken_site: str):
     """A page with thousands of them costs a few kilobytes."""
-    task_id = await caller.create(f"Open {shop}/flood and tell me its title")
+    task_id = await caller.create(f"Open {broken_site}/flood and tell me its title")
     async with asyncio.timeout(60):
         await caller.reached(task_id, "finished")
     trace = (await _traces(caller, task_id))[0]

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server.fleet.conftest import Start, eventually, reached
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, reached
 from tests.server.steering import FromQueue
 from tests.support import tcp_proxy
 from tests.support.patience import until

@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 
 from tests.server.calling import Caller
-from tests.server.fleet.conftest import Start, reached
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import reached
 from tests.server.keys.test_keys import listed, revoke
 from tests.server.steering import FromQueue
 

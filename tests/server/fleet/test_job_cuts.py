@@ -8,7 +8,8 @@ import pytest
 
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.calling import Caller
-from tests.server.fleet.conftest import Start, eventually, stored_rows
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, stored_rows
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
 

@@ -11,7 +11,8 @@ from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.app import file_routes
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
-from tests.server.fleet.conftest import Start, eventually, locked, reached, stored_rows
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, locked, reached, stored_rows
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until

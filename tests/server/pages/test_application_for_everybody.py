@@ -77,11 +77,11 @@ async def test_everybody_can_use_each_page(
     found = {}
     shape = {"width": width, "height": 900, "dark": dark, "phone": width == 390}
     for path in stocked.paths:
-        page = await open_page(browser, stocked.api, path, **shape)
+        page = await open_page(browser, stocked.caller, path, **shape)
         found[path] = await _found(page)
-    live = (await stocked.api.task(stocked.paths[3].rpartition("/")[2]))["live_url"]
-    for path in ("/?signed-out", "/live/nothing", live.removeprefix(stocked.api.server.url)):
-        page = await browser.open(stocked.api.server.url + path, **shape)
+    live = (await stocked.caller.task(stocked.paths[3].rpartition("/")[2]))["live_url"]
+    for path in ("/?signed-out", "/live/nothing", live.removeprefix(stocked.caller.server.url)):
+        page = await browser.open(stocked.caller.server.url + path, **shape)
         await page.until("!!document.querySelector('h1')")
         found[path] = await _found(page)
 
@@ -91,7 +91,7 @@ async def test_everybody_can_use_each_page(
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stocked: Stocked):
     """The composer with all options, the request as code, and the forms."""
-    page = await open_page(browser, stocked.api, dark=dark)
+    page = await open_page(browser, stocked.caller, dark=dark)
     await click_button(page, "Options", ".composer")
     found = await _found(page)
     await click_button(page, "As code", ".composer")
@@ -108,7 +108,7 @@ async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stock
         ("/webhooks", "New webhook"),
         (stocked.paths[1], "Share"),
     ):
-        page = await open_page(browser, stocked.api, path, dark=dark)
+        page = await open_page(browser, stocked.caller, path, dark=dark)
         await click_button(page, button)
         await page.until("document.querySelector('dialog')?.open === true")
         found += await violations(page)

@@ -95,7 +95,7 @@ async def _check(page: Page, where: str) -> None:
 @pytest.mark.long
 async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, payload: str):
     """In none of the application's pages and dialogs, nor of the live and public ones."""
-    caller = visited.api
+    caller = visited.caller
     finished, _, running = visited.tasks
     paths = ["/", "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
     paths += [f"/tasks/{each}" for each in visited.tasks]

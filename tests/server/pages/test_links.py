@@ -31,15 +31,15 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def page_clock() -> Clock:
     """The server's clock."""
     return Clock()
 
 
 @pytest.fixture
-async def dated(http: aiohttp.ClientSession, clock: Clock) -> AsyncIterator[Caller]:
+async def dated(http: aiohttp.ClientSession, page_clock: Clock) -> AsyncIterator[Caller]:
     """A server whose pages have a clock of their own."""
-    options = {"now": clock}
+    options = {"now": page_clock}
     async with LocalServer(executor=Showing(), **options) as server:  # type: ignore[arg-type]
         yield Caller(server, http)
 
@@ -71,16 +71,16 @@ async def test_steering_ends_with_the_task(dated: Caller):
 
 @pytest.mark.parametrize("link", LINKS)
 async def test_watching_ends_some_days_later(
-    link: str, dated: Caller, clock: Clock, http: aiohttp.ClientSession
+    link: str, dated: Caller, page_clock: Clock, http: aiohttp.ClientSession
 ):
     """Counted from the end of the task; then a page explains it, with 410."""
     task = await running_task(dated)
-    clock.time += 365 * DAY  # whatever time it takes
+    page_clock.time += 365 * DAY  # whatever time it takes
     assert (await dated.get(task[link], key=False)).status == 200
     await stop(dated, task["id"])
-    clock.time += 30 * DAY
+    page_clock.time += 30 * DAY
     last = await dated.get(task[link], key=False)
-    clock.time += timedelta(seconds=1)
+    page_clock.time += timedelta(seconds=1)
     ended = await dated.get(task[link], key=False)
     with pytest.raises(aiohttp.WSServerHandshakeError, match="410"):
         async with live_socket(http, task[link]):
@@ -186,11 +186,11 @@ async def test_only_its_owner_shares_a_task(dated: Caller):
     assert (await dated.task(task_id))["public_share_url"] is not None
 
 
-async def test_pages_that_have_expired_are_not_shared(dated: Caller, clock: Clock):
+async def test_pages_that_have_expired_are_not_shared(dated: Caller, page_clock: Clock):
     """The error says why."""
     task = await running_task(dated)
     await stop(dated, task["id"])
-    clock.time += 31 * DAY
+    page_clock.time += 31 * DAY
     refused = await _share(dated, "PUT", task["id"])
 
     assert (refused.status, "ended too long ago" in refused.text) == (410, True)

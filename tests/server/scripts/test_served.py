@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.storage import scripts
 from browser_use_async.testing import ScriptedExecutor
-from tests.server.browser.pages import Site, serve_pages
+from tests.server.browser.pages import Site
 from tests.server.calling import Caller
-from tests.server.scripts.test_playing import CITIES, SCHEMA, register, task_of
+from tests.server.scripts.test_playing import CITIES, SCHEMA, task_of
 from tests.support.patience import until
 
 TASK_SECONDS = 90.0
@@ -28,22 +27,15 @@ def server_options(browser_path: str) -> dict[str, Any]:
     return {"executor": "chromium", "chromium": OPEN, "recordings": False}
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    """The register."""
-    async with serve_pages(register()) as site:
-        yield site
-
-
 def pairs(name: str) -> dict[str, str]:
     """The metadata of a task that names the script."""
     return {"bu_async.script": "office", "bu_async.inputs": json.dumps({"company": name})}
 
 
-async def create(caller: Caller, site: Site, name: str) -> str:
+async def create(caller: Caller, company_site: Site, name: str) -> str:
     """Create a task for a company."""
     return await caller.create(
-        task_of(site, name), metadata=pairs(name), structured_output_json=json.dumps(SCHEMA)
+        task_of(company_site, name), metadata=pairs(name), structured_output_json=json.dumps(SCHEMA)
     )
 
 
@@ -54,10 +46,10 @@ async def end_of(caller: Caller, task_id: str) -> dict[str, Any]:
     return task
 
 
-async def test_one_task_records_and_the_others_play(caller: Caller, site: Site) -> None:
+async def test_one_task_records_and_the_others_play(caller: Caller, company_site: Site) -> None:
     """Tasks that are created together wait for the one that records; none does it twice."""
     names = [*CITIES] * 2
-    created = [await create(caller, site, name) for name in names]
+    created = [await create(caller, company_site, name) for name in names]
     tasks = await asyncio.gather(*(end_of(caller, each) for each in created))
 
     for name, task in zip(names, tasks, strict=True):
@@ -73,9 +65,11 @@ async def test_one_task_records_and_the_others_play(caller: Caller, site: Site) 
     assert (listed["task_id"], listed["model_calls"]) == (created[0], 0)
 
 
-async def test_a_script_that_is_edited_is_played_from_then_on(caller: Caller, site: Site) -> None:
+async def test_a_script_that_is_edited_is_played_from_then_on(
+    caller: Caller, company_site: Site
+) -> None:
     """An edited version is checked before it is stored, and each owner has scripts of their own."""
-    await end_of(caller, await create(caller, site, "Blue Mill"))
+    await end_of(caller, await create(caller, company_site, "Blue Mill"))
     url = f"{caller.server.url}/admin/scripts/office"
     recorded = (await caller.get(f"{url}/1")).json
     refused = await caller.put(url, json={"text": recorded["text"].replace("click", "clik")})
@@ -83,7 +77,7 @@ async def test_a_script_that_is_edited_is_played_from_then_on(caller: Caller, si
         url, json={"text": recorded["text"].replace("script office", "script b")}
     )
     kept = await caller.put(url, json={"text": f"# by hand\n{recorded['text']}"})
-    task = await end_of(caller, await create(caller, site, "Old Mill"))
+    task = await end_of(caller, await create(caller, company_site, "Old Mill"))
     stranger = await caller.with_new_key("stranger")
 
     assert (refused.status, "clik" in refused.text, "click TEXT" in refused.text) == (
@@ -218,16 +212,16 @@ async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: st
     assert not server.store.tasks
 
 
-async def test_an_input_that_is_missing_is_named(caller: Caller, site: Site) -> None:
+async def test_an_input_that_is_missing_is_named(caller: Caller, company_site: Site) -> None:
     """No page is opened for it."""
-    await end_of(caller, await create(caller, site, "Blue Mill"))
-    asked = len(site.asked)
+    await end_of(caller, await create(caller, company_site, "Blue Mill"))
+    asked = len(company_site.asked)
     task_id = await caller.create("Find it", metadata={"bu_async.script": "office"})
     task = await end_of(caller, task_id)
 
     assert task["status"] == "failed"
     assert "needs the input “company”" in task["steps"][-1]["evaluation_previous_goal"]
-    assert len(site.asked) == asked
+    assert len(company_site.asked) == asked
 
 
 async def test_scripts_of_a_folder_are_loaded(tmp_path: Path) -> None:

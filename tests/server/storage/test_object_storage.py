@@ -31,7 +31,7 @@ URL = "s3://files/of/the-server"
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
+def storage_address() -> Iterator[str]:
     """The address of an object storage on this machine."""
     from moto.server import ThreadedMotoServer  # takes a second, which only these tests pay
 
@@ -44,18 +44,18 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 async def bucket(
-    endpoint: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
+    storage_address: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
 ) -> S3Store:
     """An empty bucket, which the environment names."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "id-of-the-tests",
         "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
         "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": storage_address,
     }.items():
         monkeypatch.setenv(name, value)
-    await (await http.post(f"{endpoint}/moto-api/reset")).release()
-    await (await http.put(f"{endpoint}/files")).release()
+    await (await http.post(f"{storage_address}/moto-api/reset")).release()
+    await (await http.put(f"{storage_address}/files")).release()
     return S3Store.from_url("s3://files", client_options={"allow_http": True})
 
 
@@ -209,17 +209,17 @@ async def test_a_server_without_its_object_storage_says_what_is_missing(
 
 @pytest.mark.long
 async def test_files_stay_in_the_database_while_the_storage_refuses(
-    bucket: S3Store, http: aiohttp.ClientSession, endpoint: str
+    bucket: S3Store, http: aiohttp.ClientSession, storage_address: str
 ):
     """Tasks continue and their files can be read; they are moved when a bucket exists again."""
     async with _server() as server:
         caller = Caller(server, http)
-        await (await http.delete(f"{endpoint}/files")).release()
+        await (await http.delete(f"{storage_address}/files")).release()
         task = await caller.create()
         await caller.reached(task, "finished")
         link = await _link(caller, task)
         kept = await caller.get(link, key=False)
-        await (await http.put(f"{endpoint}/files")).release()
+        await (await http.put(f"{storage_address}/files")).release()
         await until(lambda: _names(bucket))
         moved = await caller.get(link, key=False)
 

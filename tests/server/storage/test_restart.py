@@ -42,13 +42,7 @@ Starting = Callable[..., AbstractAsyncContextManager[Caller]]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database is."""
-    return tmp_path / "server.db"
-
-
-@pytest.fixture
-def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
+def starting(database_path: Path, http: aiohttp.ClientSession) -> Starting:
     """Starts a server on the file, with the same key each time."""
 
     @asynccontextmanager
@@ -57,7 +51,7 @@ def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
         given = {
             "executor": executor,
             "api_key": "bu_test_of_storage",
-            "database": path,
+            "database": database_path,
             **options,
         }
         async with LocalServer(**given) as server:
@@ -171,7 +165,7 @@ async def test_tasks_at_work_have_failed(starting: Starting):
     assert [task["finished_at"] for task in again] == [task["finished_at"] for task in tasks_before]
 
 
-async def test_pictures_are_not_read_at_the_start(starting: Starting, path: Path):
+async def test_pictures_are_not_read_at_the_start(starting: Starting, database_path: Path):
     """After a restart no bytes of past tasks are in memory; they are read on request."""
     size = 8 * 1024 * 1024
     queue = FromQueue()
@@ -244,8 +238,8 @@ SCHEDULE = {
 }
 
 
-def _on_disk(path: Path) -> bytes:
-    return b"".join(each.read_bytes() for each in path.parent.iterdir())
+def _on_disk(database_path: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in database_path.parent.iterdir())
 
 
 async def _use_secrets(caller: Caller, queue: FromQueue) -> str:
@@ -262,7 +256,7 @@ async def _use_secrets(caller: Caller, queue: FromQueue) -> str:
 
 @pytest.mark.long
 async def test_no_secret_is_on_disk_in_clear(
-    starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
+    starting: Starting, database_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """With a key they come back, and neither file nor log shows them at any time."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
@@ -271,8 +265,8 @@ async def test_no_secret_is_on_disk_in_clear(
         saved = await _use_secrets(caller, queue)
         created = await caller.post("/scheduled-task", json=SCHEDULE)
         assert created.status == 200, created.text
-        while_open = _on_disk(path)
-    closed = _on_disk(path)
+        while_open = _on_disk(database_path)
+    closed = _on_disk(database_path)
     queue = FromQueue()
     async with starting(executor=queue) as caller:
         tasks_before = await caller.task(saved)
@@ -293,7 +287,7 @@ async def test_no_secret_is_on_disk_in_clear(
 
 
 async def test_secrets_go_when_the_task_begins(
-    starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
+    starting: Starting, database_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Sealed in the database while a task waits, and deleted once it runs."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
@@ -301,7 +295,7 @@ async def test_secrets_go_when_the_task_begins(
     slow = ScriptedExecutor({}, default=Scenario(steps=(), hangs=True, queue_delay=600))
     async with starting(executor=slow) as caller:
         await caller.create("Log in", secrets=secrets)
-    waiting = _sealed(path)
+    waiting = _sealed(database_path)
     hanging = ScriptedExecutor({}, default=SCENARIOS["hangs"])
     async with starting(executor=hanging) as caller:
         await caller.reached(await caller.create("Log in", secrets=secrets), "running")
@@ -309,11 +303,11 @@ async def test_secrets_go_when_the_task_begins(
             await caller.reached(row["id"], "running")
 
     assert waiting == 1
-    assert _sealed(path) == 0
+    assert _sealed(database_path) == 0
 
 
-def _sealed(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as connection:
+def _sealed(database_path: Path) -> int:
+    with closing(sqlite3.connect(database_path)) as connection:
         statement = "SELECT COUNT(*) FROM secrets WHERE kind = 'assignment'"
         count: int = connection.execute(statement).fetchone()[0]
         return count
@@ -321,7 +315,7 @@ def _sealed(path: Path) -> int:
 
 async def test_without_a_key_schedules_with_secrets_are_refused(
     starting: Starting,
-    path: Path,
+    database_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
@@ -332,7 +326,7 @@ async def test_without_a_key_schedules_with_secrets_are_refused(
         saved = await _use_secrets(caller, queue)
         refused = await caller.post("/scheduled-task", json=SCHEDULE)
         plain = await caller.post("/scheduled-task", json={**SCHEDULE, "secrets": {}})
-        on_disk = _on_disk(path)
+        on_disk = _on_disk(database_path)
     async with starting() as caller:
         tasks_before = await caller.task(saved)
 
@@ -341,7 +335,7 @@ async def test_without_a_key_schedules_with_secrets_are_refused(
     assert "canary" not in refused.text
     assert f"task {saved}" in caplog.text
     assert "canary" not in caplog.text
-    assert b"canary-7531" not in on_disk + _on_disk(path)
+    assert b"canary-7531" not in on_disk + _on_disk(database_path)
     assert tasks_before["browser_data"] == {"cookies": []}
 
 

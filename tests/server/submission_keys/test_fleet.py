@@ -6,15 +6,8 @@ from typing import Any
 import pytest
 
 from tests.server.calling import Caller
-from tests.server.fleet.conftest import (
-    Start,
-    eventually,
-    server_key,
-    start,
-    stored_rows,
-)
-
-__all__ = ["server_key", "start"]
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, stored_rows
 
 pytestmark = pytest.mark.long
 
