@@ -39,7 +39,6 @@ def test_a_task_of_ten_steps(model: str, cents: str):
 def test_every_price_is_of_a_published_model():
     """No price is for a model that the service never named."""
     assert set(prices.STEP_CENTS) <= set(LlmModel)
-    assert len(prices.STEP_CENTS) == 12
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Every call of the SDK against the bundled server, over real sockets."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,16 +15,6 @@ SCENARIOS = {
     "slow": Scenario(steps=("Wait",), step_seconds=0, hangs=True),
     "files": Scenario(steps=("Write",), step_seconds=0, output="Done", files={"a.csv": b"x,y\n"}),
 }
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
-    """A page to search."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "index.html").write_text("<title>Baker</title><p>We bake bread at six.</p>")
-    async with StaticSite(folder) as pages:
-        yield pages
 
 
 async def _use_tasks(session: BrowserUseSession, tmp_path: Path) -> None:
@@ -75,16 +64,16 @@ async def _use_profiles(session: BrowserUseSession) -> None:
         await session.browser_profiles.get(profile.profile_id)
 
 
-async def _use_search(session: BrowserUseSession, site: StaticSite) -> None:
-    assert "six" in (await session.search.search_url(site.url, "bread")).content
+async def _use_search(session: BrowserUseSession, bakery: StaticSite) -> None:
+    assert "six" in (await session.search.search_url(bakery.url, "bread")).content
     assert len(await session.search.simple_search("bread")) == 1
 
 
-async def test_every_call_of_the_specification(site: StaticSite, tmp_path: Path):
+async def test_every_call_of_the_specification(bakery: StaticSite, tmp_path: Path):
     """All 26, counted by the server; the answers have the values of the requests."""
     executor = ScriptedExecutor(SCENARIOS)
     async with (
-        LocalServer(executor=executor, search=[site.url]) as server,
+        LocalServer(executor=executor, search=[bakery.url]) as server,
         BrowserUseSession(server.api_key, base_url=server.base_url) as session,
     ):
         await session.ping()
@@ -93,7 +82,7 @@ async def test_every_call_of_the_specification(site: StaticSite, tmp_path: Path)
         await _use_tasks(session, tmp_path)
         await _use_schedules(session)
         await _use_profiles(session)
-        await _use_search(session, site)
+        await _use_search(session, bakery)
         assert (await session.account.get_balance()).cents < 1_000_000
 
         called = {row.name for row in ENDPOINTS} & set(server.requests)

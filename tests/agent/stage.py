@@ -59,20 +59,20 @@ def done(text: str, *, success: bool = True) -> Says:
     return act("Answer", {"done": {"text": text, "success": success}})
 
 
-async def ended(api: Caller, task_id: str, seconds: float = 90) -> Any:
+async def ended(caller: Caller, task_id: str, seconds: float = 90) -> Any:
     """The task, once it has ended."""
     async with asyncio.timeout(seconds):
         while True:
-            task = await api.task(task_id)
+            task = await caller.task(task_id)
             if task["status"] in {"finished", "failed", "stopped"}:
                 return task
             await asyncio.sleep(0.1)
 
 
-async def screenshots(api: Caller, task_id: str) -> list[bytes]:
+async def screenshots(caller: Caller, task_id: str) -> list[bytes]:
     """The pictures of a task."""
-    answer = await api.get(f"/task/{task_id}/screenshots")
-    return [(await api.get(url, key=False)).body for url in answer.json["screenshots"]]
+    answer = await caller.get(f"/task/{task_id}/screenshots")
+    return [(await caller.get(url, key=False)).body for url in answer.json["screenshots"]]
 
 
 def size_of(picture: bytes) -> tuple[int, int]:
@@ -81,12 +81,12 @@ def size_of(picture: bytes) -> tuple[int, int]:
     return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
 
 
-async def uploaded(api: Caller, name: str, content: bytes) -> str:
+async def uploaded(caller: Caller, name: str, content: bytes) -> str:
     """Upload a text file; its name."""
     wanted = {"file_name": name, "content_type": "text/plain"}
-    place = await api.post("/uploads/presigned-url", json=wanted)
+    place = await caller.post("/uploads/presigned-url", json=wanted)
     headers = {"Content-Type": "text/plain"}
-    answer = await api.put(
+    answer = await caller.put(
         place.json["upload_url"], key=False, data=io.BytesIO(content), headers=headers
     )
     assert answer.status < 300, answer.text

@@ -22,11 +22,11 @@ def _reply(text: str) -> Says:
 @pytest.mark.timeout(600)
 async def test_the_statements_are_true_with_the_agent(stage: Stage) -> None:
     """All but a search of the web, for which the server has no backend."""
-    api = await stage.server(await stage.model([_reply]))
+    caller = await stage.server(await stage.model([_reply]))
     outcomes = await run_checks(
         Settings(
-            base_url=api.server.base_url,
-            api_key=api.server.api_key,
+            base_url=caller.server.base_url,
+            api_key=caller.server.api_key,
             website=stage.shop.url,
             task_seconds=90.0,
         )

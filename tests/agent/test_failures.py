@@ -11,37 +11,37 @@ from tests.agent.stage import Stage, done, ended
 from tests.server.calling import Caller
 
 
-async def reason(api: Caller, **fields: object) -> str:
+async def reason(caller: Caller, **fields: object) -> str:
     """Why a task failed."""
-    task = await ended(api, await api.create("Do it", **fields))
+    task = await ended(caller, await caller.create("Do it", **fields))
     assert task["status"] == "failed", task
     return task["steps"][-1]["evaluation_previous_goal"]
 
 
-async def lives(api: Caller) -> bool:
+async def lives(caller: Caller) -> bool:
     """Whether the server still answers."""
-    return (await api.get("/ping", key=False)).status == 200
+    return (await caller.get("/ping", key=False)).status == 200
 
 
 async def test_garbage(stage: Stage) -> None:
     """A model without a usable answer fails the task after a few tries."""
     model = await stage.model([Garbage()])
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    text = await reason(api)
+    text = await reason(caller)
 
     assert text.startswith("The agent failed 4 times in a row, the last time like this: ")
     assert "Invalid JSON" in text
     assert len(model.asked) == 4
-    assert await lives(api)
+    assert await lives(caller)
 
 
 async def test_a_refused_key(stage: Stage) -> None:
     """A key that the endpoint refuses is reported, and not shown, before a browser starts."""
     model = await stage.model([done("Done")], key="another")
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    text = await reason(api)
+    text = await reason(caller)
 
     assert text == f"The model at {model.url} does not take the key: it answered 401."
 
@@ -49,9 +49,9 @@ async def test_a_refused_key(stage: Stage) -> None:
 async def test_a_refused_key_shows_nowhere(stage: Stage) -> None:
     """The key in an error of the endpoint is not in the task."""
     model = await stage.model([done("Done")], key="another")
-    api = await stage.server(model, llm_model="mine")  # so that the list is not read first
+    caller = await stage.server(model, llm_model="mine")  # so that the list is not read first
 
-    text = await reason(api)
+    text = await reason(caller)
 
     assert "Incorrect API key provided: ***" in text
     assert KEY not in text
@@ -60,45 +60,45 @@ async def test_a_refused_key_shows_nowhere(stage: Stage) -> None:
 async def test_errors_of_the_model(stage: Stage) -> None:
     """Errors of the endpoint fail the task with their message."""
     model = await stage.model([Status(400, "this model takes no pictures")])
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    assert "this model takes no pictures" in await reason(api)
+    assert "this model takes no pictures" in await reason(caller)
 
 
 async def test_a_model_that_never_answers(stage: Stage) -> None:
     """Silence ends the task after several timeouts."""
     model = await stage.model([Silence()])
-    api = await stage.server(model, answer_seconds=2)
+    caller = await stage.server(model, answer_seconds=2)
 
-    text = await reason(api)
+    text = await reason(caller)
 
     assert "LLM call timed out after 2 seconds" in text
-    assert await lives(api)
+    assert await lives(caller)
 
 
 async def test_no_endpoint(stage: Stage) -> None:
     """The error for a missing endpoint has its address."""
     async with ScriptedModel([done("Done")]) as model:
         pass
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    assert (await reason(api)).startswith(f"The model cannot be asked at {model.url}: nothing")
+    assert (await reason(caller)).startswith(f"The model cannot be asked at {model.url}: nothing")
 
 
 async def test_no_such_model(stage: Stage) -> None:
     """The endpoint has several models, and not that of the task: none is guessed."""
     model = await stage.model([done("Done")], models=("small", "large"))
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    assert "does not know o3. It has small, large" in await reason(api, llm_model="o3")
+    assert "does not know o3. It has small, large" in await reason(caller, llm_model="o3")
 
 
 async def test_every_published_name_means_the_only_model(stage: Stage) -> None:
     """An endpoint with one model runs tasks for any of the published names."""
     model = await stage.model([done("Done")], models=("mine",))
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    task = await ended(api, await api.create("Do it", llm_model="claude-sonnet-4-20250514"))
+    task = await ended(caller, await caller.create("Do it", llm_model="claude-sonnet-4-20250514"))
 
     assert task["status"] == "finished"
     assert {asked.model for asked in model.asked} == {"mine"}
@@ -107,9 +107,9 @@ async def test_every_published_name_means_the_only_model(stage: Stage) -> None:
 async def test_no_schema(stage: Stage) -> None:
     """A structured output that is no JSON schema is refused with the reason."""
     model = await stage.model([done("Done")])
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    text = await reason(api, structured_output_json='{"minLength": "short"}')
+    text = await reason(caller, structured_output_json='{"minLength": "short"}')
 
     assert text.startswith("structured_output_json is no JSON schema: 'short' is not of type")
 
@@ -117,8 +117,8 @@ async def test_no_schema(stage: Stage) -> None:
 async def test_an_agent_that_dies(stage: Stage) -> None:
     """A process that is killed fails its task; the next task has another one."""
     model = await stage.model([Silence(), done("Done")])
-    api = await stage.server(model)
-    task_id = await api.create("Do it")
+    caller = await stage.server(model)
+    task_id = await caller.create("Do it")
     async with asyncio.timeout(60):
         while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on
             await asyncio.sleep(0.02)
@@ -127,8 +127,8 @@ async def test_an_agent_that_dies(stage: Stage) -> None:
         for process in processes_of([folder / "agent"]):
             with contextlib.suppress(ProcessLookupError):  # it has ended with the first of them
                 os.kill(process, signal.SIGKILL)
-    task = await ended(api, task_id)
-    next_one = await ended(api, await api.create("Do it"))
+    task = await ended(caller, task_id)
+    next_one = await ended(caller, await caller.create("Do it"))
 
     last = task["steps"][-1]["evaluation_previous_goal"]
     assert last == "The agent's process ended by itself (SIGKILL)."
@@ -138,8 +138,8 @@ async def test_an_agent_that_dies(stage: Stage) -> None:
 async def test_a_browser_that_dies(stage: Stage) -> None:
     """A browser that is killed fails its task, in bounded time."""
     model = await stage.model([Silence()])
-    api = await stage.server(model, answer_seconds=5)
-    task_id = await api.create("Do it")
+    caller = await stage.server(model, answer_seconds=5)
+    task_id = await caller.create("Do it")
     async with asyncio.timeout(60):
         while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on
             await asyncio.sleep(0.02)
@@ -149,7 +149,7 @@ async def test_a_browser_that_dies(stage: Stage) -> None:
             with contextlib.suppress(ProcessLookupError):  # it has ended with the first of them
                 os.kill(process, signal.SIGKILL)
 
-    task = await ended(api, task_id)
+    task = await ended(caller, task_id)
 
     assert task["status"] == "failed"
-    assert await lives(api)
+    assert await lives(caller)

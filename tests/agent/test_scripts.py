@@ -19,17 +19,17 @@ ORDER = {
 }  # fmt: skip
 
 
-async def _run(api: Caller, stage: Stage) -> Any:
+async def _run(caller: Caller, stage: Stage) -> Any:
     return await _play(
-        api, f"Open {stage.shop.url} and tell me the price of tea", SCHEMA, script="tea"
+        caller, f"Open {stage.shop.url} and tell me the price of tea", SCHEMA, script="tea"
     )
 
 
-async def _play(api: Caller, task: str, schema: Any, script: str) -> Any:
-    task_id = await api.create(
+async def _play(caller: Caller, task: str, schema: Any, script: str) -> Any:
+    task_id = await caller.create(
         task, structured_output_json=json.dumps(schema), metadata={"bu_async.script": script}
     )
-    return await ended(api, task_id)
+    return await ended(caller, task_id)
 
 
 async def test_the_agent_records_and_the_browser_plays(stage: Stage) -> None:
@@ -39,12 +39,12 @@ async def test_the_agent_records_and_the_browser_plays(stage: Stage) -> None:
         done(json.dumps({"title": "Prices", "tea": 3})),
     ]
     model = await stage.model(replies)
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    first = await _run(api, stage)
+    first = await _run(caller, stage)
     asked = len(model.asked)
-    script = (await api.get(f"{api.server.url}/admin/scripts/tea/1")).json
-    second = await _run(api, stage)
+    script = (await caller.get(f"{caller.server.url}/admin/scripts/tea/1")).json
+    second = await _run(caller, stage)
 
     assert first["status"] == "finished", first["steps"]
     assert script["origin"] == "recorded"
@@ -63,12 +63,12 @@ async def test_a_page_that_draws_after_the_answer_is_recorded_with_it(stage: Sta
         return done(json.dumps({"number": "A-77"}))
 
     model = await stage.model([lambda text: click("Order", text), answer])
-    api = await stage.server(model)
+    caller = await stage.server(model)
     task = f"Open {stage.shop.url}/order and order. Tell me the number"
 
-    first = await _play(api, task, ORDER, script="order")
-    script = (await api.get(f"{api.server.url}/admin/scripts/order/1")).json
-    second = await _play(api, task, ORDER, script="order")
+    first = await _play(caller, task, ORDER, script="order")
+    script = (await caller.get(f"{caller.server.url}/admin/scripts/order/1")).json
+    second = await _play(caller, task, ORDER, script="order")
 
     assert first["status"] == "finished", first["steps"]
     assert "answer: end" in script["text"]

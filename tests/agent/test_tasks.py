@@ -21,16 +21,16 @@ PRICES = json.dumps({"prices": {"tea": 3, "coffee": 4}})
 async def test_two_steps_with_pictures_and_a_typed_answer(stage: Stage) -> None:
     """A task opens a page, follows a link and answers by the schema; each step has its picture."""
     model = await stage.model([lambda text: click("Prices", text), done(PRICES)])
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    task_id = await api.create(
+    task_id = await caller.create(
         f"Open {stage.shop.url} and tell me the prices",
         structured_output_json=json.dumps(SCHEMA),
         browser_viewport_width=900,
         browser_viewport_height=700,
     )
-    task = await ended(api, task_id)
-    pictures = await screenshots(api, task_id)
+    task = await ended(caller, task_id)
+    pictures = await screenshots(caller, task_id)
 
     assert task["status"] == "finished", task["steps"]
     assert json.loads(task["output"]) == {"prices": {"tea": 3, "coffee": 4}}
@@ -48,14 +48,14 @@ async def test_two_steps_with_pictures_and_a_typed_answer(stage: Stage) -> None:
 async def test_highlights_can_be_switched_off(stage: Stage) -> None:
     """Elements are framed on the pictures unless the task switches it off."""
     model = await stage.model([done("Done")])
-    api = await stage.server(model)
+    caller = await stage.server(model)
     task = f"Open {stage.shop.url}"
 
     pictures = []
     for wanted in (True, False):
-        task_id = await api.create(task, highlight_elements=wanted)
-        await ended(api, task_id)
-        pictures += await screenshots(api, task_id)
+        task_id = await caller.create(task, highlight_elements=wanted)
+        await ended(caller, task_id)
+        pictures += await screenshots(caller, task_id)
 
     framed, plain = pictures
     assert framed != plain
@@ -66,10 +66,10 @@ async def test_a_wrong_answer_is_sent_back(stage: Stage) -> None:
     model = await stage.model(
         [done('{"prices": {"tea": "three"}}'), done(f"```json\n{PRICES}\n```")]
     )
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    task_id = await api.create("Prices?", structured_output_json=json.dumps(SCHEMA))
-    task = await ended(api, task_id)
+    task_id = await caller.create("Prices?", structured_output_json=json.dumps(SCHEMA))
+    task = await ended(caller, task_id)
 
     assert json.loads(task["output"]) == {"prices": {"tea": 3, "coffee": 4}}
     assert "$.prices.tea: 'three' is not of type 'integer'" in model.asked[1].text
@@ -78,12 +78,12 @@ async def test_a_wrong_answer_is_sent_back(stage: Stage) -> None:
 async def test_a_list_can_be_the_answer(stage: Stage) -> None:
     """A schema need not be an object."""
     model = await stage.model([done("[1, 2]")])
-    api = await stage.server(model)
+    caller = await stage.server(model)
     schema = {"type": "array", "items": {"type": "integer"}}
 
-    task_id = await api.create("Numbers?", structured_output_json=json.dumps(schema))
+    task_id = await caller.create("Numbers?", structured_output_json=json.dumps(schema))
 
-    assert (await ended(api, task_id))["output"] == "[1, 2]"
+    assert (await ended(caller, task_id))["output"] == "[1, 2]"
 
 
 async def test_files_go_in_and_come_out(stage: Stage) -> None:
@@ -105,37 +105,37 @@ async def test_files_go_in_and_come_out(stage: Stage) -> None:
         done("Done"),
     ]
     model = await stage.model(replies)
-    api = await stage.server(model)
-    name = await uploaded(api, "notes.txt", b"my notes")
+    caller = await stage.server(model)
+    name = await uploaded(caller, "notes.txt", b"my notes")
 
-    task_id = await api.create(f"Open {stage.shop.url}/upload", included_file_names=[name])
-    task = await ended(api, task_id)
+    task_id = await caller.create(f"Open {stage.shop.url}/upload", included_file_names=[name])
+    task = await ended(caller, task_id)
 
     assert task["status"] == "finished", task["steps"]
     assert stage.shop.uploads == {"notes.txt": b"my notes"}
     assert sorted(task["output_files"]) == ["report.csv", "summary.txt"]
-    report = await api.get(f"/task/{task_id}/output-file/report.csv")
-    content = await api.get(report.json["download_url"], key=False)
+    report = await caller.get(f"/task/{task_id}/output-file/report.csv")
+    content = await caller.get(report.json["download_url"], key=False)
     assert content.body == b"tea,3\ncoffee,4\n"
 
 
 async def test_a_profile_keeps_its_cookies(stage: Stage) -> None:
     """On request a cookie of one task is sent in the next task of the same profile."""
     model = await stage.model([done("Done")])
-    api = await stage.server(model)
-    answer = await api.post(
+    caller = await stage.server(model)
+    answer = await caller.post(
         "/browser-profiles",
         json={"profile_name": "mine", "description": "", "persist": True, "proxy": False},
     )
     profile = answer.json["profile_id"]
 
     for _ in range(2):
-        task_id = await api.create(
+        task_id = await caller.create(
             f"Open {stage.shop.url}", browser_profile_id=profile, save_browser_data=True
         )
-        await ended(api, task_id)
-    other = await api.create(f"Open {stage.shop.url}")
-    await ended(api, other)
+        await ended(caller, task_id)
+    other = await caller.create(f"Open {stage.shop.url}")
+    await ended(caller, other)
 
     assert stage.shop.visitors == ["", "known", ""]
 
@@ -155,16 +155,16 @@ async def test_secrets_are_typed_and_never_shown(stage: Stage) -> None:
         act(shown, {"done": {"text": f"{shown}, {placeholder}", "success": True}}),
     ]
     model = await stage.model(replies)
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    task_id = await api.create(
+    task_id = await caller.create(
         f"Log in at {stage.shop.url}/login",
         secrets={"password": SECRET},
         allowed_domains=["127.0.0.1"],
     )
-    task = await ended(api, task_id)
-    link = await api.get(f"/task/{task_id}/output-file/kept.txt")
-    kept = await api.get(link.json["download_url"], key=False)
+    task = await ended(caller, task_id)
+    link = await caller.get(f"/task/{task_id}/output-file/kept.txt")
+    kept = await caller.get(link.json["download_url"], key=False)
 
     assert stage.shop.logins == [("ann", SECRET)]
     assert task["status"] == "finished", task["steps"]
@@ -182,10 +182,10 @@ async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
         done("I cannot", success=False),
     ]
     model = await stage.model(replies)
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    task_id = await api.create("Look around", allowed_domains=["127.0.0.1"])
-    task = await ended(api, task_id)
+    task_id = await caller.create("Look around", allowed_domains=["127.0.0.1"])
+    task = await ended(caller, task_id)
 
     assert [step["url"] for step in task["steps"][:3]] == ["about:blank"] * 3
     assert "blocked by security policy" in model.asked[1].text
@@ -215,10 +215,10 @@ async def test_no_file_of_the_machine_is_opened(
         done("I cannot", success=False),
     ]
     model = await stage.model(replies)
-    api = await stage.server(model)
+    caller = await stage.server(model)
     fields = {} if allowed_domains is None else {"allowed_domains": allowed_domains}
 
-    task = await ended(api, await api.create("Look around", **fields))
+    task = await ended(caller, await caller.create("Look around", **fields))
 
     asked = model.asked[-1].text
     assert [word for word in ("blocked by security policy", "site unavailable") if word in asked]
@@ -229,9 +229,9 @@ async def test_no_file_of_the_machine_is_opened(
 async def test_private_addresses_that_are_closed(stage: Stage) -> None:
     """If the operator opens none, no page of this machine is reached."""
     model = await stage.model([done("I cannot", success=False)])
-    api = await stage.server(model, allow_private_addresses=False, allow_named_addresses=False)
+    caller = await stage.server(model, allow_private_addresses=False, allow_named_addresses=False)
 
-    await ended(api, await api.create(f"Open {stage.shop.url}"))
+    await ended(caller, await caller.create(f"Open {stage.shop.url}"))
 
     assert stage.shop.visitors == []
 
@@ -239,9 +239,9 @@ async def test_private_addresses_that_are_closed(stage: Stage) -> None:
 async def test_the_last_step_is_the_last(stage: Stage) -> None:
     """A task that is not done within its steps fails and says so."""
     model = await stage.model([act("Wait", {"wait": {"seconds": 1}})])
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    task = await ended(api, await api.create("Wait", max_agent_steps=2))
+    task = await ended(caller, await caller.create("Wait", max_agent_steps=2))
 
     assert task["status"] == "failed"
     assert len(task["steps"]) == 2  # in the second the model may only answer

@@ -17,9 +17,9 @@ from tests.server.pages.socket import live_socket
 from tests.support.patience import PATIENCE
 
 
-async def view_of(api: Caller, model: ScriptedModel, task_id: str) -> View:
+async def view_of(caller: Caller, model: ScriptedModel, task_id: str) -> View:
     """The task's browser, after the first question to its model."""
-    executor = api.server.executor
+    executor = caller.server.executor
     assert isinstance(executor, Viewable)
     async with asyncio.timeout(60):
         while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on
@@ -50,11 +50,11 @@ async def test_a_person_sees_and_helps(stage: Stage) -> None:
         Silence(),
     ]
     model = await stage.model(replies)
-    api = await stage.server(model)
-    task_id = await api.create(
+    caller = await stage.server(model)
+    task_id = await caller.create(
         f"Open {stage.shop.url}/login", browser_viewport_width=800, browser_viewport_height=600
     )
-    view = await view_of(api, model, task_id)
+    view = await view_of(caller, model, task_id)
     async with asyncio.timeout(30):
         while len(model.asked) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -63,7 +63,7 @@ async def test_a_person_sees_and_helps(stage: Stage) -> None:
         first = await next_frame(frames)
         await view.put(TextInput("ann was here"))
         second = await changed_frame(frames, first)
-    await api.put(f"/stop-task?task_id={task_id}")
+    await caller.put(f"/stop-task?task_id={task_id}")
 
     assert (first.width, first.height) == (800, 600)
     assert first.image.startswith(b"\xff\xd8")
@@ -73,10 +73,10 @@ async def test_a_person_sees_and_helps(stage: Stage) -> None:
 async def test_the_live_page_shows_it(stage: Stage) -> None:
     """The live page gets pictures of the agent's browser, and its stop button stops the agent."""
     model = await stage.model([Silence()])
-    api = await stage.server(model)
-    task_id = await api.create(f"Open {stage.shop.url}")
-    await view_of(api, model, task_id)
-    url = (await api.task(task_id))["live_url"]
+    caller = await stage.server(model)
+    task_id = await caller.create(f"Open {stage.shop.url}")
+    await view_of(caller, model, task_id)
+    url = (await caller.task(task_id))["live_url"]
 
     async with aiohttp.ClientSession() as http, live_socket(http, url) as page:
         async with asyncio.timeout(20):
@@ -86,19 +86,19 @@ async def test_the_live_page_shows_it(stage: Stage) -> None:
         await page.order("stop")
 
     assert page.images[0].startswith(b"\xff\xd8")
-    assert (await ended(api, task_id))["status"] == "stopped"
+    assert (await ended(caller, task_id))["status"] == "stopped"
 
 
 async def test_no_view_before_and_after(stage: Stage) -> None:
     """A task without a browser, or after its end, has no view."""
     model = await stage.model([done("Done")])
-    api = await stage.server(model)
-    executor = api.server.executor
+    caller = await stage.server(model)
+    executor = caller.server.executor
     assert isinstance(executor, Viewable)
 
-    task_id = await api.create("Do it")
+    task_id = await caller.create("Do it")
     before = executor.view(task_id)
-    await ended(api, task_id)
+    await ended(caller, task_id)
     async with asyncio.timeout(PATIENCE):
         while temporary_folders():  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.05)
@@ -119,15 +119,15 @@ async def test_pictures_hide_secrets(stage: Stage) -> None:
     last = []
     for secret in ("iiii-wwww", "wwww-iiii"):
         model = await stage.model(replies)
-        api = await stage.server(model)
-        task_id = await api.create(
+        caller = await stage.server(model)
+        task_id = await caller.create(
             f"Open {stage.shop.url}/login",
             secrets={"name": secret},
             allowed_domains=["127.0.0.1"],
             highlight_elements=False,
         )
-        await ended(api, task_id)
-        last.append((await screenshots(api, task_id))[-1])
+        await ended(caller, task_id)
+        last.append((await screenshots(caller, task_id))[-1])
 
     assert last[0] == last[1]
 
@@ -135,14 +135,14 @@ async def test_pictures_hide_secrets(stage: Stage) -> None:
 async def test_more_tasks_than_places(stage: Stage) -> None:
     """Tasks beyond the number of browsers wait for their turn, and all are done."""
     model = await stage.model([done("Done")])
-    api = await stage.server(model, max_browsers=1)
+    caller = await stage.server(model, max_browsers=1)
 
-    created = [await api.create("Do it") for _ in range(2)]
+    created = [await caller.create("Do it") for _ in range(2)]
     most = 0
     while len(model.asked) < 2:
         most = max(most, len(temporary_folders()))
         await asyncio.sleep(0.05)
-    tasks = [await ended(api, task_id) for task_id in created]
+    tasks = [await ended(caller, task_id) for task_id in created]
 
     assert [task["status"] for task in tasks] == ["finished"] * 2
     assert most == 1
@@ -151,18 +151,18 @@ async def test_more_tasks_than_places(stage: Stage) -> None:
 async def test_the_current_action_is_shown(stage: Stage) -> None:
     """First the question to its model; then the goal of its running actions."""
     model = await stage.model([act("Wait for the prices", {"wait": {"seconds": 5}}), Silence()])
-    api = await stage.server(model)
-    task_id = await api.create("Look")
+    caller = await stage.server(model)
+    task_id = await caller.create("Look")
     deciding, shown = "Decide what to do next", list[str]()
     async with asyncio.timeout(60):
         while shown[-2:] != ["Wait for the prices", deciding]:
-            answer = await api.get(f"{api.server.url}/admin/overview/{task_id}")
+            answer = await caller.get(f"{caller.server.url}/admin/overview/{task_id}")
             doing = answer.json["doing"]
             if doing and shown[-1:] != [doing]:
                 shown.append(doing)
             await asyncio.sleep(0.02)
-    await api.put(f"/stop-task?task_id={task_id}")
-    await ended(api, task_id)
+    await caller.put(f"/stop-task?task_id={task_id}")
+    await ended(caller, task_id)
 
     # The first time the model may have answered before the first read.
     assert shown in (["Wait for the prices", deciding], [deciding, "Wait for the prices", deciding])
@@ -172,12 +172,12 @@ async def test_the_current_action_is_shown(stage: Stage) -> None:
 async def test_there_is_a_recording(stage: Stage) -> None:
     """With ffmpeg a task is recorded."""
     model = await stage.model([lambda text: click("Prices", text), done("Done")])
-    api = await stage.server(model)
+    caller = await stage.server(model)
 
-    task_id = await api.create(f"Open {stage.shop.url}")
-    await ended(api, task_id)
-    media = await api.get(f"/task/{task_id}/media")
+    task_id = await caller.create(f"Open {stage.shop.url}")
+    await ended(caller, task_id)
+    media = await caller.get(f"/task/{task_id}/media")
     (url,) = media.json["recordings"]
-    film = await api.get(url, key=False)
+    film = await caller.get(url, key=False)
 
     assert len(film.body) > 1000

@@ -81,12 +81,11 @@ def test_every_row_with_an_id_is_covered():
     }
 
     assert {name.partition(",")[0] for name in CALLS} == with_id
-    assert len({*REFUSED, *ENCODED}) == 21
 
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_hostile_id_reaches_no_other_route(serve: Serve, connect: Connect, name: str):
-    """21 hostile ids at every call with an id; each is one segment, or is not sent."""
+    """Hostile ids at every call with an id; each is one segment, or is not sent."""
     verb, target = CALLS[name]
     server = await serve(answering(response(404, '{"detail":"Task not found"}')))
     session = await connect(server, retry=ONCE)

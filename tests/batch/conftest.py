@@ -15,8 +15,7 @@ from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.records import Assignment, Failed, Step
 from browser_use_async.transport.config import Runtime
-
-__all__ = ["Held", "Mended", "Open", "Serve", "hanging", "launch", "open_session"]
+from tests.batch.program import Program
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)
@@ -111,7 +110,7 @@ async def launch(nothing_leaks: None) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def open_session(launch: Serve) -> AsyncIterator[Open]:
+async def session_with(launch: Serve) -> AsyncIterator[Open]:
     """Open sessions."""
     async with AsyncExitStack() as stack:
 
@@ -127,6 +126,13 @@ async def open_session(launch: Serve) -> AsyncIterator[Open]:
             return await stack.enter_async_context(session)
 
         yield open_one
+
+
+@pytest.fixture
+async def program() -> AsyncIterator[Program]:
+    """The program that is killed."""
+    async with Program() as started:
+        yield started
 
 
 @pytest.fixture

@@ -39,11 +39,11 @@ def _states(ledger: Path) -> tuple[int, int]:
 
 @pytest.mark.long
 async def test_never_more_at_once_and_no_more_memory_for_more_items(
-    launch: Serve, open_session: Open
+    launch: Serve, session_with: Open
 ) -> None:
     """Items in progress stay below the bound, and memory does not grow with the input."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     running: list[int] = []
     kept: list[int] = []
 
@@ -60,12 +60,12 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
 
 
 async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """With two slots for ten at once, all items run, and none fails."""
     executor = Held()
     server = await launch(max_concurrent_tasks=2, executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
 
     running = asyncio.ensure_future(session.run_many(texts(12), concurrency=10).collect())
     await until(lambda: server.requests["run_task"] > 2)  # more than there are slots
@@ -78,11 +78,11 @@ async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
 
 
 async def test_an_item_that_waits_for_a_slot_is_new(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """A refused slot means that no task exists, so that the next run need not search."""
     server = await launch(max_concurrent_tasks=1, executor=hanging({}))
-    session = await open_session(server, limits=CallLimits(slot_timeout=60))
+    session = await session_with(server, limits=CallLimits(slot_timeout=60))
     batch = session.run_many(texts(3), concurrency=3, ledger=ledger)
     running = asyncio.ensure_future(batch.collect())
     # A counted request may be without an answer yet: the ledger has what its answer was.
@@ -96,11 +96,11 @@ async def test_an_item_that_waits_for_a_slot_is_new(
 
 
 async def test_a_huge_answer_is_given_and_not_kept(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """20 MB are returned, the ledger keeps their size only, and the next run reads them again."""
     huge = Scenario(steps=("Look",), step_seconds=0.0, output="x" * 20_000_000)
-    session = await open_session(await launch(scenarios={"huge": huge}))
+    session = await session_with(await launch(scenarios={"huge": huge}))
 
     first = await session.run_many(["huge"], concurrency=1, ledger=ledger).collect()
     kept = ledger.stat().st_size  # noqa: ASYNC240

@@ -26,11 +26,11 @@ ONE_STEP = {"max_agent_steps": 1}
 @pytest.mark.parametrize("concurrency", [1, 8])
 @pytest.mark.parametrize("is_lazy", [False, True])
 async def test_a_budget_ends_submitting(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts, concurrency: int, is_lazy: bool
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts, concurrency: int, is_lazy: bool
 ) -> None:
     """At the cap nothing more is submitted, running tasks end, and more money runs the rest."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     def given() -> "list[str] | Iterator[str]":
         return iter(texts(12)) if is_lazy else texts(12)
@@ -52,12 +52,12 @@ async def test_a_budget_ends_submitting(
 
 
 async def test_items_left_out_are_reported_with_their_cost(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """The batch reports that its budget did not suffice, and by how much."""
     long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
     server = await launch(scenarios={"Task": long})
-    session = await open_session(server)
+    session = await session_with(server)
     reports: list[BatchProgress] = []
 
     batch = session.run_many(
@@ -74,10 +74,10 @@ async def test_items_left_out_are_reported_with_their_cost(
 
 
 async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """An item that did not fit for a while was not left out."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     batch = session.run_many(texts(5), concurrency=5, budget_cents=5 * EACH, **ONE_STEP)
 
@@ -88,11 +88,11 @@ async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
 
 
 async def test_a_budget_of_nothing_sends_nothing(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """With a budget of zero nothing is sent, and the error says so."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     with raises(InvalidRequestError):
         session.run_many(texts(3), concurrency=2, budget_cents=0)
@@ -101,11 +101,11 @@ async def test_a_budget_of_nothing_sends_nothing(
 
 
 async def test_what_an_earlier_run_spent_counts(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """The budget is for the whole batch, over all its runs."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     options = {"concurrency": 1, "ledger": ledger, **ONE_STEP}
     await session.run_many(texts(4), **options).collect()
 
@@ -117,12 +117,12 @@ async def test_what_an_earlier_run_spent_counts(
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_an_empty_balance_pauses_the_batch(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts, concurrency: int
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts, concurrency: int
 ) -> None:
     """When the account has no money left, the rest stays new."""
     broke = Fault("status", "run_task", status=402, calls=range(4, 40))
     server = await launch(faults=[broke])
-    session = await open_session(server)
+    session = await session_with(server)
 
     batch = session.run_many(texts(8), concurrency=concurrency, ledger=ledger)
     results = await batch.collect()
@@ -131,16 +131,16 @@ async def test_an_empty_balance_pauses_the_batch(
     assert len(results) == 3
     assert batch.progress.stopped_by is StopReason.BALANCE
     assert (counts[ItemState.DONE], counts[ItemState.NEW]) == (3, 5)
-    rich = await open_session(await launch())
+    rich = await session_with(await launch())
     assert len(await rich.run_many(texts(8), concurrency=3, ledger=ledger).collect()) == 8
 
 
 async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """One line of the progress names it while few run; with that maximum all run at once."""
     held = Held()
-    session = await open_session(await launch(executor=held))
+    session = await session_with(await launch(executor=held))
     batch = session.run_many(texts(4), concurrency=4, budget_cents=400)
     collecting = asyncio.ensure_future(batch.collect())
     await until(lambda: batch.progress.budget_note)
@@ -152,7 +152,7 @@ async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
     assert batch.progress.budget_note is None
 
     wide = Held()
-    session = await open_session(await launch(executor=wide))
+    session = await session_with(await launch(executor=wide))
     batch = session.run_many(texts(4), concurrency=4, budget_cents=400, max_agent_steps=39)
     collecting = asyncio.ensure_future(batch.collect())
     await until(lambda: batch.progress.running == 4)

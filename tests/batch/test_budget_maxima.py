@@ -84,10 +84,10 @@ async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) 
 
 
 async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """The advice of the error works."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     batch = session.run_many(texts(3), concurrency=2, budget_cents=100, max_agent_steps=39)
 
@@ -96,11 +96,11 @@ async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
 
 
 async def test_a_lazy_input_is_refused_with_its_first_task(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """An input of unknown size is refused when its first task is."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     batch = session.run_many(iter(texts(3)), concurrency=2, budget_cents=100)
     with raises(InvalidRequestError) as caught:
@@ -112,10 +112,10 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
 
 @pytest.mark.parametrize("most", [60, 75])
 async def test_a_task_that_does_not_fit_the_budget_is_left_out(
-    launch: Serve, open_session: Open, most: int
+    launch: Serve, session_with: Open, most: int
 ) -> None:
     """Its maximum exceeds what is left, or the whole budget; the report has that maximum."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=most)]
 
     batch = session.run_many(requests, concurrency=2, budget_cents=152)
@@ -128,11 +128,11 @@ async def test_a_task_that_does_not_fit_the_budget_is_left_out(
 
 
 async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
-    launch: Serve, open_session: Open, texts: Texts, ledger: Path
+    launch: Serve, session_with: Open, texts: Texts, ledger: Path
 ) -> None:
     """A task that an earlier run left running has its reservation, wherever it is in the input."""
     server = await launch(executor=hanging())
-    session = await open_session(server)
+    session = await session_with(server)
     earlier = session.run_many(texts(3), concurrency=3, ledger=ledger)
     running = asyncio.ensure_future(earlier.collect())
     await until(lambda: earlier.progress.running == len(server.store.tasks) == 3)
@@ -155,11 +155,11 @@ async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
 
 
 async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """A task whose wait timed out runs on, and may cost its maximum."""
     server = await launch(executor=hanging())
-    session = await open_session(server)
+    session = await session_with(server)
 
     batch = session.run_many(texts(5), concurrency=1, timeout=0.05, budget_cents=2 * MAXIMUM)
     results = await batch.collect()
@@ -171,12 +171,12 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
 
 
 async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """An admitted item is not sent after a drain: its money goes to the next in the queue."""
     held = Held()
     server = await launch(executor=held)
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(texts(4), concurrency=4, budget_cents=MAXIMUM + 5)
     collecting = asyncio.ensure_future(batch.collect())
     await until(lambda: batch.progress.running == len(server.store.tasks) == 1)
@@ -188,13 +188,13 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
 
 
 async def test_an_unknown_item_keeps_its_maximum(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Its task may come late: the others have what the budget has beside it."""
     server = await launch(
         submission_keys=False, faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)]
     )
-    session = await open_session(server, settle_window=0.3)
+    session = await session_with(server, settle_window=0.3)
     options: Any = {"concurrency": 1, "ledger": ledger, "max_agent_steps": 2, "budget_cents": 6}
 
     batch = session.run_many(["one", "two"], **options)
@@ -243,10 +243,10 @@ async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledge
 
 @pytest.mark.parametrize("budget", [3.5, 18, 17.5, Decimal("17.5"), 10**15], ids=repr)
 async def test_amounts_of_any_numeric_type_are_budgets(
-    launch: Serve, open_session: Open, ledger: Path, budget: Any
+    launch: Serve, session_with: Open, ledger: Path, budget: Any
 ) -> None:
     """An amount of cents of any numeric type reaches the ledger unchanged."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     batch = session.run_many(
         ["a"], concurrency=1, ledger=ledger, budget_cents=budget, max_agent_steps=1

@@ -57,12 +57,12 @@ async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(
 
 @pytest.mark.parametrize("is_answered", [True, False])
 async def test_closing_the_session_stops_what_no_ledger_knows(
-    launch: Serve, open_session: Open, texts: Texts, is_answered: bool
+    launch: Serve, session_with: Open, texts: Texts, is_answered: bool
 ) -> None:
     """The program that collects gets an error; the tasks are stopped, unanswered ones too."""
     slow = Fault("latency", "run_task", seconds=0.5, probability=0.0 if is_answered else 1.0)
     server = await launch(executor=hanging(), faults=[slow])
-    session = await open_session(server, poll=POLLED)
+    session = await session_with(server, poll=POLLED)
     collecting = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
     await until(lambda: len(server.store.tasks) == 3)
     if is_answered:
@@ -77,12 +77,12 @@ async def test_closing_the_session_stops_what_no_ledger_knows(
 
 @pytest.mark.long
 async def test_what_waits_for_a_slot_is_not_sent_when_the_session_closes(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """The slot of a task that is stopped is used by no other task of the batch."""
     slow = Fault("latency", "stop_task", seconds=2, when="after")
     server = await launch(max_concurrent_tasks=1, executor=hanging(), faults=[slow])
-    session = await open_session(server)
+    session = await session_with(server)
     collecting = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
     await until(lambda: server.requests["run_task"] > 2)
 
@@ -94,11 +94,11 @@ async def test_what_waits_for_a_slot_is_not_sent_when_the_session_closes(
 
 
 async def test_closing_the_session_names_the_tasks_that_live_on(
-    launch: Serve, open_session: Open
+    launch: Serve, session_with: Open
 ) -> None:
     """Where tasks are left running without a ledger, the error has the id of each."""
     server = await launch(executor=hanging())
-    session = await open_session(server, poll=POLLED)
+    session = await session_with(server, poll=POLLED)
     given = [("a", "Task"), ("b", "Task")]
     batch = session.run_many(given, concurrency=2, on_cancel="leave")
     collecting = asyncio.ensure_future(batch.collect())
@@ -113,11 +113,11 @@ async def test_closing_the_session_names_the_tasks_that_live_on(
 
 
 async def test_closing_a_batch_twice_stops_nothing_twice(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """Leaving the loop, the `async with` around it and `aclose` close the batch once."""
     server = await launch(executor=hanging({"Task 0": QUICK}))
-    session = await open_session(server)
+    session = await session_with(server)
 
     async with session.run_many(texts(3), concurrency=3) as batch:
         async for _result in batch:
@@ -130,11 +130,11 @@ async def test_closing_a_batch_twice_stops_nothing_twice(
 
 
 async def test_an_error_of_every_wait_stops_what_no_ledger_knows(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """The error names one task at most; the others would run on unknown."""
     server = await launch(executor=hanging())
-    session = await open_session(server, retry=RETRY, poll=POLLED)
+    session = await session_with(server, retry=RETRY, poll=POLLED)
     collecting = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
     await until(lambda: len(server.store.tasks) == 3)
     await until(lambda: server.requests["get_task_status"] + server.requests["list_tasks"] > 3)
@@ -154,10 +154,10 @@ async def _waiting(given: list[str]) -> AsyncIterator[str]:
     await asyncio.get_running_loop().create_future()
 
 
-async def test_an_error_ends_a_batch_whose_input_waits(launch: Serve, open_session: Open) -> None:
+async def test_an_error_ends_a_batch_whose_input_waits(launch: Serve, session_with: Open) -> None:
     """An error that applies to every item is raised at once, not with the next item."""
     refusal = Fault("status", "run_task", status=401)
-    session = await open_session(await launch(faults=[refusal]))
+    session = await session_with(await launch(faults=[refusal]))
 
     with pytest.raises(errors.AuthenticationError):
         async with asyncio.timeout(PATIENCE):
@@ -165,11 +165,11 @@ async def test_an_error_ends_a_batch_whose_input_waits(launch: Serve, open_sessi
 
 
 async def test_closing_the_session_ends_a_batch_whose_input_waits(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """It does not wait for the next item either."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(_waiting(["Task"]), concurrency=2, ledger=ledger)
     collecting = asyncio.ensure_future(batch.collect())
     await until(lambda: batch.progress.done)
@@ -182,10 +182,10 @@ async def test_closing_the_session_ends_a_batch_whose_input_waits(
 
 
 async def test_a_used_up_budget_ends_a_batch_whose_input_waits(
-    launch: Serve, open_session: Open
+    launch: Serve, session_with: Open
 ) -> None:
     """Nothing that the input could give would be submitted."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     items = _waiting(["Task", "Another"])
     batch = session.run_many(items, concurrency=2, budget_cents=4, max_agent_steps=1)
 

@@ -24,10 +24,10 @@ def browser_use_server_options() -> dict[str, object]:
     return {"executor": ScriptedExecutor({"Task": QUICK}, default=Scenario(hangs=True))}
 
 
-async def test_a_batch_that_closes_submits_nothing_more(launch: Serve, open_session: Open) -> None:
+async def test_a_batch_that_closes_submits_nothing_more(launch: Serve, session_with: Open) -> None:
     """While the batch waits for an answer, to stop its task, workers begin nothing new."""
     server = await launch(faults=[Fault("latency", "run_task", seconds=1, calls=1, when="before")])
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many((f"Task {n}" for n in range(1000)), concurrency=4, on_cancel="stop")
     async for _result in batch:
         break
@@ -40,12 +40,12 @@ async def test_a_batch_that_closes_submits_nothing_more(launch: Serve, open_sess
     assert server.tasks_created <= sent + 3
 
 
-async def test_a_batch_that_closes_tries_nothing_again(launch: Serve, open_session: Open) -> None:
+async def test_a_batch_that_closes_tries_nothing_again(launch: Serve, session_with: Open) -> None:
     """An answer without a task ends an item, which would be retried otherwise."""
     refusal = Fault("status", "run_task", status=429)
     slow = Fault("latency", "run_task", seconds=1)
     server = await launch(faults=[slow, refusal])
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(["Task"], concurrency=1, on_cancel="stop")
     collecting = asyncio.ensure_future(batch.collect())
     await until(lambda: server.requests["run_task"] == 1)
@@ -57,12 +57,12 @@ async def test_a_batch_that_closes_tries_nothing_again(launch: Serve, open_sessi
 
 
 async def test_a_second_cancellation_aborts_no_stop(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """Cancelled again while it waits for an answer, a batch still stops all of its tasks."""
     slow = Fault("latency", "run_task", seconds=1, calls=3)
     server = await launch(executor=hanging(), faults=[slow])
-    session = await open_session(server)
+    session = await session_with(server)
     running = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
     await until(lambda: server.requests["run_task"] == 3 and server.tasks_created >= 2)
 
@@ -106,10 +106,10 @@ async def test_a_program_that_cancels_everything_leaves_no_task_running(
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_an_input_that_awaits_what_was_cancelled_has_not_ended(
-    launch: Serve, open_session: Open, ledger: Path, concurrency: int
+    launch: Serve, session_with: Open, ledger: Path, concurrency: int
 ) -> None:
     """Its `CancelledError` is an exception of the input, and not its end."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     async def given() -> AsyncIterator[str]:
         for number in range(3):

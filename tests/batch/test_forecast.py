@@ -83,9 +83,9 @@ def test_the_sentence(tmp_path: Path) -> None:
 # --- while a batch runs ---------------------------------------------------------------------
 
 
-async def test_while_it_runs(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_while_it_runs(launch: Serve, session_with: Open, ledger: Path) -> None:
     """From the 30th end on the progress says what the rest costs; at the end nothing is left."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     items = [f"Task {number}" for number in range(50)]
     said = list[tuple[int, Forecast | None]]()
 
@@ -104,10 +104,10 @@ async def test_while_it_runs(launch: Serve, open_session: Open, ledger: Path) ->
 
 
 async def test_the_next_run_knows_what_the_first_one_cost(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A later run says at once what its rest costs, from the ends in its ledger."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     items = [f"Task {number}" for number in range(50)]
     async with session.run_many(items, concurrency=5, ledger=ledger) as batch:
         async for _result in batch:
@@ -126,9 +126,9 @@ async def test_the_next_run_knows_what_the_first_one_cost(
     await again.aclose()
 
 
-async def test_an_input_of_unknown_size(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_an_input_of_unknown_size(launch: Serve, session_with: Open, ledger: Path) -> None:
     """While the number of items of a generator is unknown, nothing is said of the rest."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     said = list[Forecast | None]()
     texts = (f"Task {number}" for number in range(45))
     batch = session.run_many(texts, concurrency=2, ledger=ledger)

@@ -19,11 +19,11 @@ from tests.support.hygiene import raises
 Texts = Callable[[int], list[str]]
 
 
-async def test_poison_is_set_aside(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_poison_is_set_aside(launch: Serve, session_with: Open, ledger: Path) -> None:
     """An item that cannot be sent or is refused is a dead letter with a reason; the others run."""
     refusal = Fault("status", "run_task", status=422, probability=1.0, calls=1)
     server = await launch(faults=[refusal])
-    session = await open_session(server)
+    session = await session_with(server)
     given: list[Any] = [
         ("refused", "Refused by the server"),
         ("large", "x" * 20_000),
@@ -60,12 +60,12 @@ async def test_poison_is_set_aside(launch: Serve, open_session: Open, ledger: Pa
 
 
 async def test_dead_letters_are_tried_again_if_asked_for(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A dead letter is tried again on request, or when its content was corrected."""
     refusals = Fault("status", "run_task", status=422, first=2)
     server = await launch(faults=[refusals])
-    session = await open_session(server)
+    session = await session_with(server)
     await session.run_many([("a", "A"), ("b", "B")], concurrency=1, ledger=ledger).collect()
 
     changed = await session.run_many(
@@ -85,13 +85,13 @@ async def test_dead_letters_are_tried_again_if_asked_for(
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_an_input_that_raises_ends_the_batch_in_order(
     launch: Serve,
-    open_session: Open,
+    session_with: Open,
     ledger: Path,
     is_async: bool,
 ) -> None:
     """The items before the exception are completed, and the error says how many there were."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     def broken() -> Iterator[str]:
         yield "one"
@@ -117,11 +117,11 @@ async def test_an_input_that_raises_ends_the_batch_in_order(
 
 
 async def test_an_item_that_stands_twice_is_done_once(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """The same content, or the same key with the same content, is one task with several results."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(
         ["a", "b", "a", ("k", "a"), ("k", "a"), "b"], concurrency=4, ledger=ledger
     )
@@ -139,13 +139,13 @@ async def test_an_item_that_stands_twice_is_done_once(
 @pytest.mark.parametrize("in_one_run", [True, False])
 async def test_a_key_that_means_something_else_is_refused(
     launch: Serve,
-    open_session: Open,
+    session_with: Open,
     ledger: Path,
     in_one_run: bool,
 ) -> None:
     """Changed content under a key is refused, in the same input and in the next run."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     pairs = [("k", "one"), ("l", "other"), ("k", "two")]
     if not in_one_run:
         await session.run_many(pairs[:2], concurrency=1, ledger=ledger).collect()
@@ -159,10 +159,10 @@ async def test_a_key_that_means_something_else_is_refused(
 
 
 async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A dead letter may be corrected in the next run; in the same run its key is taken."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     with raises(errors.LedgerMismatchError) as caught:
         await session.run_many([("k", ""), ("k", "two")], concurrency=1, ledger=ledger).collect()
@@ -171,11 +171,11 @@ async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
 
 
 async def test_a_refused_item_that_is_named_twice_is_tried_once(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """This includes a run that tries refused items again."""
     server = await launch(faults=[Fault("status", "run_task", status=422)])
-    session = await open_session(server)
+    session = await session_with(server)
 
     batch = session.run_many(
         [("k", "A"), ("k", "A")], concurrency=1, ledger=ledger, retry_failed=True
@@ -187,11 +187,11 @@ async def test_a_refused_item_that_is_named_twice_is_tried_once(
 
 
 async def test_the_next_run_goes_by_keys_and_not_by_places(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """In another order, with more items and with fewer, nothing is done twice."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     await session.run_many(["a", "b", "c"], concurrency=3, ledger=ledger).collect()
 
     results = await session.run_many(["d", "c", "a"], concurrency=3, ledger=ledger).collect()

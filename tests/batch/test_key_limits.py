@@ -57,12 +57,12 @@ def items(*keys: str) -> list[BatchItem]:
 
 @pytest.mark.parametrize("has_ledger", [True, False])
 async def test_no_more_than_so_many_of_a_key_run_at_once(
-    launch: Serve, open_session: Open, ledger: Path, has_ledger: bool
+    launch: Serve, session_with: Open, ledger: Path, has_ledger: bool
 ) -> None:
     """Each site has at most two tasks at once, and all items end."""
     executor = Held()
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     given = items(*(f"{site}/{number}" for site in "abc" for number in range(7)))
     batch = session.run_many(
         given,
@@ -83,12 +83,12 @@ async def test_no_more_than_so_many_of_a_key_run_at_once(
 
 
 async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
-    launch: Serve, open_session: Open
+    launch: Serve, session_with: Open
 ) -> None:
     """One key has a task that runs on and many items that wait: all other items end."""
     executor = Held("a/0")
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     given = [*items(*(f"a/{number}" for number in range(300)), "b/0"), "no limit"]
     ended: list[str] = []
 
@@ -113,11 +113,11 @@ async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
 
 
 async def test_a_key_becomes_free_while_the_input_is_waited_for(
-    launch: Serve, open_session: Open
+    launch: Serve, session_with: Open
 ) -> None:
     """An item that waits for its key starts although the input returns nothing meanwhile."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     is_over = asyncio.Event()
 
     async def slow() -> AsyncIterator[BatchItem]:
@@ -136,11 +136,11 @@ async def test_a_key_becomes_free_while_the_input_is_waited_for(
 
 
 async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """An exception of `limit_by`, or a key of another type, is the reason; the others run."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     def limit_by(item: BatchItem) -> Any:
         return {"one": 7, "two": ["a", "list"], "three": None}[str(item.key)]
@@ -164,12 +164,12 @@ async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
 
 
 async def test_an_existing_task_ends_whatever_limit_by_raises(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A later run in which `limit_by` raises waits for a running task, and returns its result."""
     executor = Held("a/1")
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     async with session.run_many(items("a/0", "a/1"), ledger=ledger) as batch:
         async for _result in batch:
             break
@@ -186,10 +186,10 @@ async def test_an_existing_task_ends_whatever_limit_by_raises(
     assert len(server.store.tasks) == 2
 
 
-async def test_limit_by_sees_the_whole_request(launch: Serve, open_session: Open) -> None:
+async def test_limit_by_sees_the_whole_request(launch: Serve, session_with: Open) -> None:
     """`limit_by` gets an item with its key and its whole request, for every kind of input."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     seen: list[BatchItem] = []
 
     def limit_by(item: BatchItem) -> None:
@@ -222,21 +222,21 @@ async def test_limit_by_sees_the_whole_request(launch: Serve, open_session: Open
     ],
 )
 async def test_limits_that_make_no_sense_are_refused(
-    launch: Serve, open_session: Open, options: dict[str, Any], problem: str
+    launch: Serve, session_with: Open, options: dict[str, Any], problem: str
 ) -> None:
     """At the call itself, before anything is read or sent."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     with pytest.raises(InvalidRequestError, match=problem):
         session.run_many(["one"], **options)
 
 
 async def test_what_the_input_raises_ends_a_limited_batch(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """As in any batch: submitted items end, and the rest is left for the next run."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     def broken() -> Any:
         yield from items("a/0", "a/1")
@@ -255,12 +255,12 @@ async def test_what_the_input_raises_ends_a_limited_batch(
 
 
 async def test_a_drained_batch_leaves_what_waits_for_its_key(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Nothing more is submitted, and the next run continues, by its own limit keys."""
     executor = Held()
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     given = items(*(f"a/{number}" for number in range(4)))
     batch = session.run_many(given, ledger=ledger, limit_by=site_of, per_key=1)
     collecting = asyncio.ensure_future(batch.collect())
@@ -274,11 +274,11 @@ async def test_a_drained_batch_leaves_what_waits_for_its_key(
     assert most_of_each(server) == {"a": 1}
 
 
-async def test_only_so_many_items_wait_for_their_keys(launch: Serve, open_session: Open) -> None:
+async def test_only_so_many_items_wait_for_their_keys(launch: Serve, session_with: Open) -> None:
     """Of an endless input with a full key no more is read than may wait in memory."""
     executor = Held()
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     read = 0
 
     def endless() -> Iterator[BatchItem]:
@@ -299,11 +299,11 @@ async def test_only_so_many_items_wait_for_their_keys(launch: Serve, open_sessio
 
 
 async def test_a_later_run_may_have_another_limit(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A limit is that of a run: the ledger says the latest one."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     given = items("a/0", "a/1", "a/2")
     for per_key in (1, 2):
         await session.run_many(given, ledger=ledger, limit_by=site_of, per_key=per_key).collect()

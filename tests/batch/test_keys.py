@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -50,10 +49,10 @@ def test_a_key_is_the_item_s_behind_the_prefix() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "a\nb", "x" * (MAX_KEY_LENGTH + 1), 7])
-async def test_a_prefix_is_printable(launch: Serve, open_session: Open, prefix: Any) -> None:
+async def test_a_prefix_is_printable(launch: Serve, session_with: Open, prefix: Any) -> None:
     """Another one is refused before anything is sent."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     with raises(errors.InvalidRequestError) as caught:
         session.run_many(ITEMS, key_prefix=prefix)
@@ -64,11 +63,11 @@ async def test_a_prefix_is_printable(launch: Serve, open_session: Open, prefix: 
 
 @pytest.mark.parametrize("key", ["bill 7", "Grüße\n", LONG, "№ 7 " * 60])
 async def test_a_call_with_the_same_key_has_the_same_task(
-    launch: Serve, open_session: Open, key: str
+    launch: Serve, session_with: Open, key: str
 ) -> None:
     """A batch and a call use the same key, however long or unusual the one of the item is."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     (result,) = await session.run_many([(key, "Do it")], key_prefix="p/").collect()
 
     handle = await session.submit("Do it", key=submission_key("p/", key, 1))
@@ -82,15 +81,15 @@ async def test_a_call_with_the_same_key_has_the_same_task(
 
 @pytest.mark.parametrize("is_lost", [False, True])
 async def test_two_ledgers_pay_once(
-    launch: Serve, open_session: Open, tmp_path: Path, is_lost: bool
+    launch: Serve, session_with: Open, tmp_path: Path, is_lost: bool
 ) -> None:
     """With the same prefix the second one has the tasks and answers of the first, at no cost."""
     server = await launch()
     items = [*ITEMS, "Do one without a key"]
-    first = await _run(await open_session(server), tmp_path / "first.db", items, **JOINS)
+    first = await _run(await session_with(server), tmp_path / "first.db", items, **JOINS)
     if is_lost:
         (tmp_path / "first.db").unlink()
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(items, ledger=tmp_path / "second.db", budget_cents=600, **JOINS)
 
     second = await batch.collect()
@@ -116,10 +115,10 @@ async def test_two_ledgers_pay_once(
     assert [row["joined"] for row in view.to_rows()] == [True] * 3
 
 
-async def test_a_new_ledger_runs_anew(launch: Serve, open_session: Open, tmp_path: Path) -> None:
+async def test_a_new_ledger_runs_anew(launch: Serve, session_with: Open, tmp_path: Path) -> None:
     """Keys begin with the id of the ledger, which a copy of the file has, too."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     first = await _run(session, tmp_path / "first.db", ITEMS[:1])
     view = read_ledger(tmp_path / "first.db")
     assert view.key_prefix == f"{view.id}/"
@@ -141,11 +140,11 @@ async def test_a_new_ledger_runs_anew(launch: Serve, open_session: Open, tmp_pat
 
 
 async def test_two_ledgers_of_one_session_pay_once(
-    launch: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, session_with: Open, tmp_path: Path
 ) -> None:
     """This includes two batches at the same time in one session, which knows all tasks."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     ledgers = [tmp_path / f"{each}.db" for each in range(2)]
     both = await asyncio.gather(*(_run(session, each, **JOINS) for each in ledgers))
@@ -160,14 +159,14 @@ async def test_two_ledgers_of_one_session_pay_once(
 
 
 async def test_what_is_joined_leaves_room_in_the_budget(
-    launch: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, session_with: Open, tmp_path: Path
 ) -> None:
     """A budget for one task returns two, of which another ledger has paid one."""
     server = await launch()
     fields = {"max_agent_steps": 1, "concurrency": 1, **JOINS}
-    await _run(await open_session(server), tmp_path / "first.db", ITEMS[:1], **fields)
+    await _run(await session_with(server), tmp_path / "first.db", ITEMS[:1], **fields)
 
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(ITEMS, ledger=tmp_path / "2.db", budget_cents=COST, **fields)
     results = await batch.collect()
 
@@ -176,11 +175,11 @@ async def test_what_is_joined_leaves_room_in_the_budget(
 
 
 async def test_prefixes_keep_batches_apart(
-    launch: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, session_with: Open, tmp_path: Path
 ) -> None:
     """Another prefix makes the same keys other work."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     for prefix in ("2025/", "2026/"):
         name = prefix.rstrip("/")
@@ -191,11 +190,11 @@ async def test_prefixes_keep_batches_apart(
 
 @pytest.mark.parametrize(("prefix", "count"), [(None, 2), ("2026/", 1)])
 async def test_without_a_ledger_each_run_is_new_unless_a_prefix_joins(
-    launch: Serve, open_session: Open, prefix: str | None, count: int
+    launch: Serve, session_with: Open, prefix: str | None, count: int
 ) -> None:
     """Each run has an id of its own, unless a prefix is given."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     for _run in range(2):
         (result,) = await session.run_many(ITEMS[:1], key_prefix=prefix).collect()
@@ -204,10 +203,10 @@ async def test_without_a_ledger_each_run_is_new_unless_a_prefix_joins(
     assert len(server.store.tasks) == count
 
 
-async def test_a_ledger_keeps_its_prefix(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_a_ledger_keeps_its_prefix(launch: Serve, session_with: Open, ledger: Path) -> None:
     """A run with another prefix is refused and sends nothing; one without a prefix goes on."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     await _run(session, ledger, key_prefix="2025/")
     assert read_ledger(ledger).key_prefix == "2025/"
     before = server.requests.copy()
@@ -223,11 +222,11 @@ async def test_a_ledger_keeps_its_prefix(launch: Serve, open_session: Open, ledg
 
 
 async def test_a_joined_task_is_not_stopped(
-    launch: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, session_with: Open, tmp_path: Path
 ) -> None:
     """A batch that is left stops the tasks that it has created, and not those that it joined."""
     server = await launch(executor=hanging())
-    first, second = await open_session(server), await open_session(server)
+    first, second = await session_with(server), await session_with(server)
     owner = asyncio.ensure_future(_run(first, tmp_path / "first.db", ITEMS[:1], **JOINS))
     await until(lambda: len(server.store.tasks) == 1)
 
@@ -250,11 +249,11 @@ async def test_a_joined_task_is_not_stopped(
 
 
 async def test_a_key_that_means_something_else_is_a_dead_letter(
-    launch: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, session_with: Open, tmp_path: Path
 ) -> None:
     """Its reason names the first task and the differing fields; the other items continue."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     first = await _run(session, tmp_path / "first.db", **JOINS)
     other = BatchItem(RunTaskRequest("Do something else", max_agent_steps=3), "one")
 
@@ -274,11 +273,11 @@ async def test_a_key_that_means_something_else_is_a_dead_letter(
 
 
 async def test_a_renewed_secret_is_no_other_request(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A repetition with another value of a secret gets the task of the first request."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     def items(secret: str) -> Any:
         request = RunTaskRequest(
@@ -286,7 +285,7 @@ async def test_a_renewed_secret_is_no_other_request(
         )
         return [("one", request)]
 
-    await _lose(server, open_session, ledger, items("old"))
+    await _lose(server, session_with, ledger, items("old"))
     (found,) = await _run(session, ledger, items("new"))
 
     assert found.succeeded
@@ -302,11 +301,11 @@ async def test_a_renewed_secret_is_no_other_request(
 
 
 async def test_each_task_of_a_failed_item_has_a_key(
-    launch: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, session_with: Open, tmp_path: Path
 ) -> None:
     """A second ledger that retries the item joins the failed task, and then each later one."""
     server = await launch(executor=Mended("one"))
-    session = await open_session(server)
+    session = await session_with(server)
     ledgers = [tmp_path / "first.db", tmp_path / "second.db"]
 
     async def run(ledger: Path, **options: Any) -> str | None:
@@ -323,11 +322,11 @@ async def test_each_task_of_a_failed_item_has_a_key(
 
 
 async def test_a_joined_task_that_failed_is_counted_and_run_anew(
-    launch: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, session_with: Open, tmp_path: Path
 ) -> None:
     """The progress and the ledger say that it failed; `retry_failed` creates another task."""
     server = await launch(executor=Mended("one"))
-    session = await open_session(server)
+    session = await session_with(server)
     await _run(session, tmp_path / "first.db", **JOINS)
     ledger = tmp_path / "second.db"
     joining = session.run_many(ITEMS, ledger=ledger, **JOINS)
@@ -355,11 +354,11 @@ async def test_a_joined_task_that_failed_is_counted_and_run_anew(
 
 
 async def test_a_lost_answer_is_asked_for_again(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """No search begins, and no second maximum is reserved."""
     server = await launch(faults=[Fault("lost_reply", "run_task", calls=(1, 2, 4))])
-    session = await open_session(server)
+    session = await session_with(server)
     fields = {"max_agent_steps": 1, "concurrency": 1, "budget_cents": 2 * COST}
 
     results = await _run(session, ledger, **fields)
@@ -373,14 +372,14 @@ async def test_a_lost_answer_is_asked_for_again(
 
 
 async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A repetition with its key is no second task."""
     server = await launch()
-    await _lose(server, open_session, ledger)
+    await _lose(server, session_with, ledger)
     before = server.requests["run_task"]
 
-    found = await _run(await open_session(server), ledger)
+    found = await _run(await session_with(server), ledger)
 
     assert [(each.succeeded, each.joined) for each in found] == [(True, False)] * 2
     assert server.requests["run_task"] - before == 2
@@ -389,17 +388,17 @@ async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
 
 
 async def test_a_refused_repetition_says_nothing_of_the_first_request(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Its item stays unknown, with its reservation, until an answer decides."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     options = {"max_agent_steps": 1, "budget_cents": COST}
-    await _lose(server, open_session, ledger, ITEMS[:1], **options)
+    await _lose(server, session_with, ledger, ITEMS[:1], **options)
     server.set_faults([Fault("status", "run_task", status=429, headers={"Retry-After": "0"})])
 
     with raises(errors.RateLimitError):
-        await _run(await open_session(server, poll=BRIEF), ledger, ITEMS[:1], **options)
+        await _run(await session_with(server, poll=BRIEF), ledger, ITEMS[:1], **options)
 
     (row,) = read_ledger(ledger).rows()
     assert (row.state, row.reserved_cents) == (ItemState.INTENT, COST)
@@ -407,13 +406,6 @@ async def test_a_refused_repetition_says_nothing_of_the_first_request(
     (found,) = await _run(session, ledger, ITEMS[:1], **options)
     assert (found.succeeded, found.cost_cents) == (True, COST)
     assert len(server.store.tasks) == 1
-
-
-@pytest.fixture
-async def program() -> AsyncIterator[Program]:
-    """The program that is killed."""
-    async with Program() as started:
-        yield started
 
 
 def _program_run(server: LocalServer, ledger: Path, **options: Any) -> Run:
@@ -450,17 +442,17 @@ async def test_killed_at_a_write_a_batch_goes_on_at_once(
 
 @pytest.mark.long
 async def test_what_a_service_without_keys_was_sent_is_searched_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launch: Serve, open_session: Open, ledger: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """The service learns keys between two runs: it does not know those of the first run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}
     before = LocalServer(executor=hanging(), submission_keys=False, **place)
     async with before:
-        await _lose(before, open_session, ledger, ITEMS[:1])
+        await _lose(before, session_with, ledger, ITEMS[:1])
     server = await launch(**place)
 
-    (found,) = await _run(await open_session(server), ledger, ITEMS[:1])
+    (found,) = await _run(await session_with(server), ledger, ITEMS[:1])
 
     assert found.task_id is not None
     assert len(server.store.tasks) == 1
@@ -469,7 +461,7 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
 
 async def _lose(
     server: LocalServer,
-    open_session: Open,
+    session_with: Open,
     ledger: Path,
     items: Any = ITEMS,
     **options: Any,
@@ -481,7 +473,7 @@ async def _lose(
             Fault("status", "list_tasks", status=500, first=1000),
         ]
     )
-    session = await open_session(server, poll=BRIEF, settle_window=0.2)
+    session = await session_with(server, poll=BRIEF, settle_window=0.2)
     with pytest.raises((errors.APIConnectionError, errors.APIStatusError)):
         await _run(session, ledger, items, **options)
     assert {row.state for row in read_ledger(ledger).rows()} == {ItemState.INTENT}

@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,6 @@ def faulty(*, keys: bool) -> dict[str, Any]:
     scenario = Scenario(steps=("Look",), step_seconds=0.1)
     executor = ScriptedExecutor(default=scenario)
     return {"executor": executor, "faults": FAULTS, "submission_keys": keys}
-
-
-@pytest.fixture
-async def program() -> AsyncIterator[Program]:
-    """The program that is killed."""
-    async with Program() as started:
-        yield started
 
 
 def tasks_per_item(server: LocalServer, before: int = 0) -> Counter[str]:

@@ -27,11 +27,11 @@ class Answer:
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 async def test_each_item_has_its_result(
-    launch: Serve, open_session: Open, concurrency: int
+    launch: Serve, session_with: Open, concurrency: int
 ) -> None:
     """`zip(rows, await batch.collect())` pairs each row with its own answer, and pays once."""
     server = await launch(scenarios={"x": Scenario(output='{"number": 7}')})
-    session = await open_session(server)
+    session = await session_with(server)
     rows = ["x1", "x1", ("key", "x2"), "x3", ("key", "x2"), "x1"]
     batch = session.run_many(rows, concurrency=concurrency, output_type=Answer)
 
@@ -52,11 +52,11 @@ async def test_each_item_has_its_result(
     assert len(batch.to_rows()) == 6
 
 
-async def test_a_repeat_takes_no_slot(launch: Serve, open_session: Open) -> None:
+async def test_a_repeat_takes_no_slot(launch: Serve, session_with: Open) -> None:
     """An input of pairs runs as many tasks at once as one without repeats."""
     executor = Held()
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many([text for text in "abcd" for _time in range(2)], concurrency=4)
 
     async with asyncio.TaskGroup() as group:
@@ -67,10 +67,10 @@ async def test_a_repeat_takes_no_slot(launch: Serve, open_session: Open) -> None
     assert [result.index for result in collecting.result()] == list(range(8))
 
 
-async def test_a_loop_that_keeps_nothing(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_a_loop_that_keeps_nothing(launch: Serve, session_with: Open, ledger: Path) -> None:
     """The result of a repeat, whose first one the program has dropped, is read from the ledger."""
     server = await launch(scenarios={"bad": BAD})
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(["good", "bad", "other", "good", "bad"], concurrency=1, ledger=ledger)
 
     seen = [
@@ -84,10 +84,10 @@ async def test_a_loop_that_keeps_nothing(launch: Serve, open_session: Open, ledg
     assert len(server.store.tasks) == 3
 
 
-async def test_the_next_run_gives_as_many(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_the_next_run_gives_as_many(launch: Serve, session_with: Open, ledger: Path) -> None:
     """A later run returns a result for each item, too, and sends nothing."""
     server = await launch(scenarios={"bad": BAD})
-    session = await open_session(server)
+    session = await session_with(server)
     rows = ["a", "bad", "a", "bad"]
     first = await session.run_many(rows, concurrency=2, ledger=ledger).collect()
 
@@ -100,10 +100,10 @@ async def test_the_next_run_gives_as_many(launch: Serve, open_session: Open, led
     assert server.requests["run_task"] == 2
 
 
-async def test_an_item_left_out_has_no_result_anywhere(launch: Serve, open_session: Open) -> None:
+async def test_an_item_left_out_has_no_result_anywhere(launch: Serve, session_with: Open) -> None:
     """Items that do not fit the budget have no result, however often they are in the input."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     rows = [("one", "a"), ("two", "b"), ("two", "b"), ("one", "a")]
     batch = session.run_many(rows, concurrency=1, budget_cents=4, max_agent_steps=1)
 
@@ -114,10 +114,10 @@ async def test_an_item_left_out_has_no_result_anywhere(launch: Serve, open_sessi
     assert (batch.progress.total, batch.progress.ended) == (4, 2)
 
 
-async def test_a_refused_item_is_refused_as_often(launch: Serve, open_session: Open) -> None:
+async def test_a_refused_item_is_refused_as_often(launch: Serve, session_with: Open) -> None:
     """A dead letter has its reason at each of its places."""
     server = await launch(faults=[Fault("status", "run_task", status=422)])
-    session = await open_session(server)
+    session = await session_with(server)
 
     results = await session.run_many(_lazy("a", "a"), concurrency=2).collect()
 

@@ -28,10 +28,10 @@ from tests.support.patience import until
 Texts = Callable[[int], list[str]]
 
 
-async def test_results_come_as_tasks_end(launch: Serve, open_session: Open) -> None:
+async def test_results_come_as_tasks_end(launch: Serve, session_with: Open) -> None:
     """A result comes when its task has ended, with its place and its key."""
     executor = Held("slow")
-    session = await open_session(await launch(executor=executor))
+    session = await session_with(await launch(executor=executor))
     seen: list[BatchResult] = []
 
     async for result in session.run_many(["slow", "quick"], concurrency=2):
@@ -44,11 +44,11 @@ async def test_results_come_as_tasks_end(launch: Serve, open_session: Open) -> N
     assert (seen[0].attempts, seen[0].steps, seen[0].status) == (1, 1, TaskStatus.FINISHED)
 
 
-async def test_ten_at_once_by_default(launch: Serve, open_session: Open, texts: Texts) -> None:
+async def test_ten_at_once_by_default(launch: Serve, session_with: Open, texts: Texts) -> None:
     """Without `concurrency` ten items are under way at once, and the others follow."""
     executor = Held()
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(texts(12))
 
     async with asyncio.TaskGroup() as group:
@@ -63,10 +63,10 @@ async def test_ten_at_once_by_default(launch: Serve, open_session: Open, texts: 
 
 
 async def test_collect_keeps_the_order_of_the_input(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """`collect()` sorts by place; pairs, items, requests and texts may be mixed."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     given = ["a", RunTaskRequest("b"), ("k", "c"), BatchItem(RunTaskRequest("d"), "l")]
 
     results = await session.run_many(given, concurrency=3).collect()
@@ -76,10 +76,10 @@ async def test_collect_keeps_the_order_of_the_input(
     assert [result.task.task for result in results if result.task] == ["a", "b", "c", "d"]
 
 
-async def test_a_failed_task_is_a_result(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_a_failed_task_is_a_result(launch: Serve, session_with: Open, ledger: Path) -> None:
     """The error has the failed task, in this run and in the next."""
     bad = Scenario(outcome="failed", reason="No such page")
-    session = await open_session(await launch(scenarios={"bad": bad}))
+    session = await session_with(await launch(scenarios={"bad": bad}))
 
     first = await session.run_many(["bad", "good"], concurrency=2, ledger=ledger).collect()
     again = await session.run_many(["bad", "good"], concurrency=2, ledger=ledger).collect()
@@ -102,7 +102,7 @@ class Answer:
 
 
 async def test_outputs_are_parsed_in_each_run(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """With an `output_type` results are parsed, restored ones too; a misfit keeps its text."""
     scenarios = {
@@ -110,7 +110,7 @@ async def test_outputs_are_parsed_in_each_run(
         "misfit": Scenario(output="seven"),
     }
     server = await launch(scenarios=scenarios)
-    session = await open_session(server)
+    session = await session_with(server)
 
     for restored in (False, True):
         fits, misfit = await session.run_many(
@@ -124,10 +124,10 @@ async def test_outputs_are_parsed_in_each_run(
 
 
 async def test_progress_adds_up(
-    launch: Serve, open_session: Open, texts: Texts, ledger: Path
+    launch: Serve, session_with: Open, texts: Texts, ledger: Path
 ) -> None:
     """At each moment the counts add up to the total, and at the end everything has ended."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     reports: list[BatchProgress] = []
 
     await session.run_many(
@@ -145,10 +145,10 @@ async def test_progress_adds_up(
 
 
 async def test_a_listener_that_raises_stops_nothing(
-    launch: Serve, open_session: Open, caplog: pytest.LogCaptureFixture
+    launch: Serve, session_with: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`on_progress` may raise; that is logged."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     def raises_error(_progress: BatchProgress) -> None:
         raise ValueError("mine")
@@ -184,10 +184,10 @@ def test_the_options_are_one_set() -> None:
     ],
 )
 async def test_wrong_options_are_refused(
-    launch: Serve, open_session: Open, options: dict[str, Any]
+    launch: Serve, session_with: Open, options: dict[str, Any]
 ) -> None:
     """A wrong option is an error at once, with its name."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     with raises(errors.InvalidRequestError) as caught:
         session.run_many(["a"], **options)
@@ -197,10 +197,10 @@ async def test_wrong_options_are_refused(
 
 @pytest.mark.parametrize("name", ["budget_cent", "concurency", "max_steps"])
 async def test_an_unknown_option_is_refused_at_the_call(
-    launch: Serve, open_session: Open, name: str
+    launch: Serve, session_with: Open, name: str
 ) -> None:
     """A misspelt option makes no dead letter of each item."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     options: dict[str, Any] = {"concurrency": 1, name: 5}
 
     with raises(TypeError) as caught:
@@ -210,17 +210,17 @@ async def test_an_unknown_option_is_refused_at_the_call(
 
 
 @pytest.mark.parametrize("requests", ["text", RunTaskRequest("one"), 5, {"a": 1}])
-async def test_one_request_is_not_many(launch: Serve, open_session: Open, requests: Any) -> None:
+async def test_one_request_is_not_many(launch: Serve, session_with: Open, requests: Any) -> None:
     """A text is not an input of letters."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     with raises(errors.InvalidRequestError):
         session.run_many(requests, concurrency=1)
 
 
-async def test_a_batch_is_iterated_over_once(launch: Serve, open_session: Open) -> None:
+async def test_a_batch_is_iterated_over_once(launch: Serve, session_with: Open) -> None:
     """The error of a second iteration says what to do instead."""
-    batch = (await open_session(await launch())).run_many(["a"], concurrency=1)
+    batch = (await session_with(await launch())).run_many(["a"], concurrency=1)
     await batch.collect()
 
     with raises(errors.InvalidRequestError):
@@ -228,10 +228,10 @@ async def test_a_batch_is_iterated_over_once(launch: Serve, open_session: Open) 
 
 
 async def test_progress_can_be_read_before_and_after(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """`progress` can be read at any time, and its clock stops at the end."""
-    batch = (await open_session(await launch())).run_many(texts(2), concurrency=2)
+    batch = (await session_with(await launch())).run_many(texts(2), concurrency=2)
     before = batch.progress
     await batch.collect()
     seconds = batch.progress.seconds

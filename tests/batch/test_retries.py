@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,12 @@ async def _balance(server: LocalServer) -> Decimal:
 
 
 async def test_failed_items_get_another_task_when_asked_for(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Only failed items, once; the former tasks and their costs stay in the ledger and the sums."""
     executor = Mended("a", "b")
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     before = await _balance(server)
 
     async def run(**options: Any) -> tuple[dict[str, Any], BatchProgress]:
@@ -65,11 +64,11 @@ async def test_failed_items_get_another_task_when_asked_for(
 
 
 async def test_what_fails_again_is_tried_again_in_the_next_run(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Each run with `retry_failed` that reads the whole input tries a failed item once."""
     server = await launch(executor=Mended("a"))
-    session = await open_session(server)
+    session = await session_with(server)
 
     for tasks in (1, 2, 3):
         await session.run_many(["a"], concurrency=1, ledger=ledger, retry_failed=True).collect()
@@ -81,11 +80,11 @@ async def test_what_fails_again_is_tried_again_in_the_next_run(
 
 
 async def test_stopped_tasks_are_tried_again_too(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A task that was stopped is a failed item."""
     server = await launch(scenarios={"slow": Scenario(steps=("Look",) * 500, step_seconds=0.05)})
-    session = await open_session(server)
+    session = await session_with(server)
 
     async def stop(task_id: str) -> None:
         await session.tasks.stop(task_id)
@@ -105,12 +104,12 @@ async def test_stopped_tasks_are_tried_again_too(
 
 
 async def test_former_tasks_count_against_the_budget(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """The cost of failed tasks is spent; a retry that does not fit the budget is not sent."""
     executor = Mended("a")
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     options = {"concurrency": 1, "ledger": ledger, "max_agent_steps": 2}
     await session.run_many(["a"], **options).collect()
     spent = read_ledger(ledger).cost_cents
@@ -126,10 +125,10 @@ async def test_former_tasks_count_against_the_budget(
 
 
 async def test_a_refused_item_that_is_corrected_is_counted_once(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A corrected dead letter that starts again is no dead letter any more."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     bad: list[Any] = [("k", 5), ("l", "fine")]
     await session.run_many(bad, concurrency=1, ledger=ledger).collect()
     batch = session.run_many([("k", "fine"), ("l", "fine")], concurrency=1, ledger=ledger)
@@ -143,12 +142,12 @@ async def test_a_refused_item_that_is_corrected_is_counted_once(
 
 
 async def test_a_batch_stops_after_failures_in_a_row(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Nothing more is submitted, running tasks end, and the next run continues with the rest."""
     executor = Mended(*(f"bad {number:02}" for number in range(20)))
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     texts = ["good", *(f"bad {number:02}" for number in range(20))]
     batch = session.run_many(texts, concurrency=1, ledger=ledger, max_failures=3)
 
@@ -166,11 +165,11 @@ async def test_a_batch_stops_after_failures_in_a_row(
 
 
 async def test_a_success_begins_a_new_count(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Failures that do not follow one another do not stop a batch."""
     texts = [f"{'bad' if number % 3 else 'good'} {number}" for number in range(12)]
-    session = await open_session(await launch(scenarios={"bad": FAILURE}))
+    session = await session_with(await launch(scenarios={"bad": FAILURE}))
     batch = session.run_many(texts, concurrency=1, ledger=ledger, max_failures=3)
 
     results = await batch.collect()
@@ -180,9 +179,9 @@ async def test_a_success_begins_a_new_count(
     assert batch.progress.failed == 8
 
 
-async def test_a_count_of_failures_is_checked(launch: Serve, open_session: Open) -> None:
+async def test_a_count_of_failures_is_checked(launch: Serve, session_with: Open) -> None:
     """A limit of zero failures is refused."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     with raises(errors.InvalidRequestError) as caught:
         session.run_many(["a"], concurrency=1, max_failures=0)
     assert "max_failures must be a whole number from 1" in str(caught.value)
@@ -193,12 +192,12 @@ async def test_a_count_of_failures_is_checked(launch: Serve, open_session: Open)
 
 @pytest.mark.parametrize("limit", [3, 75])
 async def test_the_account_agrees_on_failed_tasks(
-    launch: Serve, open_session: Open, ledger: Path, limit: int
+    launch: Serve, session_with: Open, ledger: Path, limit: int
 ) -> None:
     """To the hundredth of a cent, also where a task fails at its limit of steps."""
     long = Scenario(steps=("Look",) * 5, step_seconds=0.01, outcome="failed", reason="No way")
     server = await launch(scenarios={"bad": FAILURE, "long": long})
-    session, before = await open_session(server), await _balance(server)
+    session, before = await session_with(server), await _balance(server)
     texts = ["good", "bad", "long"]
     batch = session.run_many(
         texts, concurrency=3, ledger=ledger, max_agent_steps=limit, budget_cents=600,
@@ -215,9 +214,9 @@ async def test_the_account_agrees_on_failed_tasks(
 # --- names ----------------------------------------------------------------------------------
 
 
-async def test_items_have_names(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_items_have_names(launch: Serve, session_with: Open, ledger: Path) -> None:
     """The name given, else the key, else the text; a name identifies nothing."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     items = [BatchItem("one", name="line 2"), BatchItem("two", "k"), "three " * 30]
     first = await session.run_many(items, concurrency=1, ledger=ledger).collect()
     items[0] = BatchItem("one", name="line 9")
@@ -231,13 +230,6 @@ async def test_items_have_names(launch: Serve, open_session: Open, ledger: Path)
 
 
 # --- killed ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def program() -> AsyncIterator[Program]:
-    """The program that is killed."""
-    async with Program() as started:
-        yield started
 
 
 def _tasks_of(server: LocalServer) -> dict[str, set[int]]:

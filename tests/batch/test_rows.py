@@ -34,9 +34,9 @@ SCENARIOS = {
 }
 
 
-async def test_rows_have_the_same_plain_columns(launch: Serve, open_session: Open) -> None:
+async def test_rows_have_the_same_plain_columns(launch: Serve, session_with: Open) -> None:
     """Records are spread over columns, lists are whole, and a missing value is None."""
-    session = await open_session(await launch(scenarios=SCENARIOS))
+    session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=1, output_type=Office)
     assert batch.to_rows() == []
 
@@ -76,10 +76,10 @@ class Folder(TypedDict):
     ],
 )
 async def test_rows_have_the_columns_of_the_type_if_all_items_fail(
-    kind: Any, columns: set[str], launch: Serve, open_session: Open
+    kind: Any, columns: set[str], launch: Serve, session_with: Open
 ) -> None:
     """The columns are None, and reading one raises no KeyError."""
-    session = await open_session(await launch(scenarios=SCENARIOS))
+    session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many([("b", "bad")], concurrency=1, output_type=kind)
     await batch.collect()
 
@@ -89,10 +89,10 @@ async def test_rows_have_the_columns_of_the_type_if_all_items_fail(
     assert {row[name] for name in columns} <= {None}
 
 
-async def test_rows_of_a_running_batch(launch: Serve, open_session: Open) -> None:
+async def test_rows_of_a_running_batch(launch: Serve, session_with: Open) -> None:
     """While `collect()` runs they are the results so far."""
     executor = Held("slow")
-    session = await open_session(await launch(executor=executor))
+    session = await session_with(await launch(executor=executor))
     batch = session.run_many(["slow", "quick"], concurrency=2)
 
     collecting = asyncio.create_task(batch.collect())
@@ -105,9 +105,9 @@ async def test_rows_of_a_running_batch(launch: Serve, open_session: Open) -> Non
     assert batch.to_rows() == [each.to_row() for each in results]
 
 
-async def test_a_loop_over_a_batch_keeps_no_rows(launch: Serve, open_session: Open) -> None:
+async def test_a_loop_over_a_batch_keeps_no_rows(launch: Serve, session_with: Open) -> None:
     """A loop keeps no results: it makes the rows itself; the error says so."""
-    session = await open_session(await launch(scenarios=SCENARIOS))
+    session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many(["good"], concurrency=1)
 
     rows = [result.to_row() async for result in batch]
@@ -117,9 +117,9 @@ async def test_a_loop_over_a_batch_keeps_no_rows(launch: Serve, open_session: Op
         batch.to_rows()
 
 
-async def test_a_ledger_has_the_same_rows(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_a_ledger_has_the_same_rows(launch: Serve, session_with: Open, ledger: Path) -> None:
     """In another process, and also for items that have not ended."""
-    session = await open_session(await launch(scenarios=SCENARIOS))
+    session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=2, ledger=ledger)
     await batch.collect()
 
@@ -133,9 +133,9 @@ async def test_a_ledger_has_the_same_rows(launch: Serve, open_session: Open, led
         assert theirs["seconds"] >= 0
 
 
-async def test_a_batch_shows_how_far_it_is(launch: Serve, open_session: Open) -> None:
+async def test_a_batch_shows_how_far_it_is(launch: Serve, session_with: Open) -> None:
     """In one line, for rich and for a notebook, without any content of its tasks."""
-    session = await open_session(await launch(executor=hanging(SCENARIOS)))
+    session = await session_with(await launch(executor=hanging(SCENARIOS)))
     batch = session.run_many(["good", "another"], concurrency=2)
     assert repr(batch) == "<Batch: ended 0 of 2, cost $0.00>"
 

@@ -26,14 +26,14 @@ Texts = Callable[[int], list[str]]
 
 
 async def test_a_lost_answer_is_made_good(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """The task of a lost answer is adopted, and the session's listener gets an event."""
     server = await launch(
         submission_keys=False, faults=[Fault("lost_reply", "run_task", calls=(2, 3))]
     )
     heard: list[object] = []
-    session = await open_session(server, on_event=heard.append)
+    session = await session_with(server, on_event=heard.append)
 
     results = await session.run_many(texts(4), concurrency=2, ledger=ledger).collect()
 
@@ -43,11 +43,11 @@ async def test_a_lost_answer_is_made_good(
 
 
 async def test_a_request_that_was_lost_leaves_its_item_unknown(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Nothing says that no task was created, so nothing is sent again, by this run or the next."""
     server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
-    session = await open_session(server, settle_window=0.3)
+    session = await session_with(server, settle_window=0.3)
     options: dict[str, Any] = {"concurrency": 1, "ledger": ledger}
 
     (first,) = await session.run_many(["one"], **options).collect()
@@ -65,11 +65,11 @@ async def test_a_request_that_was_lost_leaves_its_item_unknown(
 
 
 async def test_an_unknown_item_is_sent_again_on_request(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Once in each run: if that request is lost, too, its item is unknown again."""
     server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", first=2)])
-    session = await open_session(server, settle_window=0.2)
+    session = await session_with(server, settle_window=0.2)
     options: dict[str, Any] = {"concurrency": 1, "ledger": ledger, "budget_cents": 200}
     await session.run_many(["one"], **options).collect()
 
@@ -85,11 +85,11 @@ async def test_an_unknown_item_is_sent_again_on_request(
 
 @pytest.mark.parametrize("retry_unknown", [False, True])
 async def test_a_task_that_came_late_is_found_by_the_next_run(
-    launch: Serve, open_session: Open, ledger: Path, retry_unknown: bool
+    launch: Serve, session_with: Open, ledger: Path, retry_unknown: bool
 ) -> None:
     """An unknown item is looked for before anything else, and is not sent again then."""
     server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
-    session = await open_session(server, settle_window=0.2)
+    session = await session_with(server, settle_window=0.2)
     options: dict[str, Any] = {"concurrency": 1, "ledger": ledger}
     await session.run_many(["one"], **options).collect()
     (row,) = read_ledger(ledger).rows()
@@ -104,11 +104,11 @@ async def test_a_task_that_came_late_is_found_by_the_next_run(
 
 @pytest.mark.long
 async def test_an_outage_is_sat_out(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """While no task can be created items wait, and none becomes a dead letter."""
     server = await launch(faults=[Fault("status", "run_task", status=521, first=8)])
-    session = await open_session(server)
+    session = await session_with(server)
 
     results = await session.run_many(texts(6), concurrency=3, ledger=ledger).collect()
 
@@ -118,11 +118,11 @@ async def test_an_outage_is_sat_out(
 
 @pytest.mark.long
 async def test_an_outage_that_lasts_too_long_ends_the_batch(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """The last call's error is raised; all items are still to be run."""
     server = await launch(faults=[Fault("status", "run_task", status=521)])
-    session = await open_session(server, poll=BRIEF)
+    session = await session_with(server, poll=BRIEF)
 
     with raises(errors.InternalServerError):
         await session.run_many(texts(6), concurrency=3, ledger=ledger).collect()
@@ -132,11 +132,11 @@ async def test_an_outage_that_lasts_too_long_ends_the_batch(
 
 
 async def test_a_wrong_key_ends_the_batch_at_once(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """An error that applies to every item is raised once, and no item is blamed."""
     server = await launch(faults=[Fault("status", "run_task", status=401)])
-    session = await open_session(server)
+    session = await session_with(server)
 
     with raises(errors.AuthenticationError):
         await session.run_many(texts(50), concurrency=3, ledger=ledger).collect()
@@ -146,12 +146,12 @@ async def test_a_wrong_key_ends_the_batch_at_once(
 
 
 async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A wait that times out is a result with the task's id; the next run follows the task."""
     steered = FromQueue()
     server = await launch(executor=steered)
-    session = await open_session(server)
+    session = await session_with(server)
 
     first = await session.run_many(["slow"], concurrency=1, ledger=ledger, timeout=0.2).collect()
     steered.items.put_nowait(Finished("Done."))
@@ -163,17 +163,17 @@ async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
 
 
 async def test_a_task_of_an_earlier_run_sits_out_an_outage(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """The ledger says that it exists, though this run has not read it yet."""
     steered = FromQueue()
     server = await launch(executor=steered)
-    session = await open_session(server)
+    session = await session_with(server)
     await session.run_many(["slow"], concurrency=1, ledger=ledger, timeout=0.2).collect()
     asked = ("get_task_status", "get_task", "list_tasks")
     server.set_faults([Fault("status", each, status=503) for each in asked])
     heard: list[object] = []
-    later = await open_session(server, on_event=heard.append)
+    later = await session_with(server, on_event=heard.append)
 
     collecting = asyncio.ensure_future(
         later.run_many(["slow"], concurrency=1, ledger=ledger).collect()
@@ -189,14 +189,14 @@ async def test_a_task_of_an_earlier_run_sits_out_an_outage(
 
 @pytest.mark.parametrize("is_refused", [True, False])
 async def test_an_answer_ends_an_outage(
-    launch: Serve, open_session: Open, texts: Texts, is_refused: bool
+    launch: Serve, session_with: Open, texts: Texts, is_refused: bool
 ) -> None:
     """A service that accepts or refuses items is reachable: the next failure counts anew."""
     down = Fault("status", "run_task", status=429, headers={"Retry-After": "0"}, calls=(1, 4))
     refuses = Fault("status", "run_task", status=422, calls=(2, 3))
     slow = Fault("latency", "run_task", seconds=0.5, calls=3)
     server = await launch(faults=[slow, down, *([refuses] if is_refused else [])])
-    session = await open_session(server, retry=RetryPolicy(max_attempts=1), poll=BRIEF)
+    session = await session_with(server, retry=RetryPolicy(max_attempts=1), poll=BRIEF)
 
     batch = session.run_many(texts(3), concurrency=1)
     results = await batch.collect()

@@ -15,11 +15,11 @@ Texts = Callable[[int], list[str]]
 
 
 async def test_secrets_are_not_in_the_ledger(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """The ledger has neither a value nor a digest of secrets: renewed ones are the same item."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     def request(value: str) -> RunTaskRequest:
         return RunTaskRequest("Log in", secrets={"pw": value}, allowed_domains=["example.com"])
@@ -32,9 +32,9 @@ async def test_secrets_are_not_in_the_ledger(
         assert SECRET.encode() not in file.read_bytes()
 
 
-async def test_labels_stay_with_the_ledger(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_labels_stay_with_the_ledger(launch: Serve, session_with: Open, ledger: Path) -> None:
     """A caller's labels are read again, and a later run adds to them."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     for labels in ({"template": "Find {x}", "by": "me"}, {"by": "you"}):
         await session.run_many(["a"], concurrency=1, ledger=ledger, labels=labels).collect()
 

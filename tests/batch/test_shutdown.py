@@ -18,11 +18,11 @@ Texts = Callable[[int], list[str]]
 @pytest.mark.parametrize("way", ["break", "cancel", "aclose"])
 @pytest.mark.parametrize("on_cancel", ["leave", "stop", None])
 async def test_leaving_leaves_or_stops(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts, way: str, on_cancel: Any
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts, way: str, on_cancel: Any
 ) -> None:
     """Left in any way, tasks run on or are stopped, and the next run continues with them."""
     server = await launch(scenarios={"Task 0": QUICK}, executor=hanging({"Task 0": QUICK}))
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(texts(5), concurrency=3, ledger=ledger, on_cancel=on_cancel)
 
     # A batch that is left before an answer has come has an unanswered item, which is another case.
@@ -65,11 +65,11 @@ async def _leave(batch: Any, way: str, condition: Callable[[], object]) -> None:
 
 
 async def test_without_a_ledger_leaving_stops(
-    launch: Serve, open_session: Open, texts: Texts
+    launch: Serve, session_with: Open, texts: Texts
 ) -> None:
     """Where no ledger keeps the running tasks, they are stopped."""
     server = await launch(executor=hanging({"Task 0": QUICK}))
-    session = await open_session(server)
+    session = await session_with(server)
 
     batch = session.run_many(texts(5), concurrency=3)
     await _leave(batch, "break", lambda: len(server.store.tasks) == 4)
@@ -82,13 +82,13 @@ async def test_without_a_ledger_leaving_stops(
 @pytest.mark.parametrize("waits_for_input", [False, True])
 async def test_draining_finishes_what_runs(
     launch: Serve,
-    open_session: Open,
+    session_with: Open,
     ledger: Path,
     waits_for_input: bool,
 ) -> None:
     """After `drain()` nothing is submitted, running tasks end, and the loop ends."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
 
     async def endless() -> AsyncIterator[str]:
         for number in range(1_000_000):
@@ -111,10 +111,10 @@ async def test_draining_finishes_what_runs(
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_an_input_may_drain_its_batch(
-    launch: Serve, open_session: Open, ledger: Path, concurrency: int
+    launch: Serve, session_with: Open, ledger: Path, concurrency: int
 ) -> None:
     """Later items of the input are not submitted, and the loop ends without an error."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     def given() -> Iterator[str]:
         for number in range(10):
@@ -131,10 +131,10 @@ async def test_an_input_may_drain_its_batch(
 
 
 async def test_a_loop_that_is_left_needs_no_closing(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """After a plain `break` the ledger is free within a moment, and no task is left."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     async for _result in session.run_many(texts(5), concurrency=2, ledger=ledger):
         break
@@ -147,11 +147,11 @@ async def test_a_loop_that_is_left_needs_no_closing(
 
 @pytest.mark.parametrize("way", ["aclose", "cancel"])
 async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts, way: str
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts, way: str
 ) -> None:
     """Closed or cancelled while it opens its ledger, a batch sends nothing and frees it."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     batch = session.run_many(texts(5), concurrency=2, ledger=ledger)
     collecting = asyncio.ensure_future(batch.collect())
     await asyncio.sleep(0)
@@ -179,11 +179,11 @@ async def _when_the_ledger_is_free(batch: Callable[[], Any]) -> list[Any]:
 
 
 async def test_closing_the_session_ends_the_batch(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """A session that is closed in the middle ends the batch with an error that says so."""
     server = await launch(executor=hanging())
-    session = await open_session(server)
+    session = await session_with(server)
     collecting = asyncio.ensure_future(
         session.run_many(texts(4), concurrency=2, ledger=ledger).collect()
     )

@@ -17,18 +17,8 @@ def quick_starts() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def log_level() -> Iterator[None]:
+def log_level(package_log: logging.Logger) -> None:
     """The log level that a command sets is undone after its test."""
-    logger = logging.getLogger("browser_use_async")
-    level = logger.level
-    yield
-    logger.setLevel(level)
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    """The executor of `server`."""
-    return Recorder()
 
 
 @pytest.fixture

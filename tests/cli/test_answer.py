@@ -35,7 +35,7 @@ async def _shell(command: str, env: Mapping[str, str]) -> Result:
 
 
 @pytest.fixture
-async def shop() -> "LocalServer":
+async def answering() -> "LocalServer":
     """A server whose tasks answer with text, with JSON, with files, or fail."""
     scenarios = {
         "Text": Scenario(output="Tea is 3.50\x1b[2J\nCoffee is 4.00"),
@@ -53,11 +53,11 @@ async def _submit(server: LocalServer, task: str) -> str:
 
 
 @pytest.mark.long
-async def test_text_on_a_terminal(shop: LocalServer) -> None:
+async def test_text_on_a_terminal(answering: LocalServer) -> None:
     """The answer comes first, with its lines, then one line about the task; no JSON."""
-    async with shop:
-        written = await run_on_terminal("run", "Text", "--plain", env=environment(shop))
-        task_id = shop.store.tasks[0].id
+    async with answering:
+        written = await run_on_terminal("run", "Text", "--plain", env=environment(answering))
+        task_id = answering.store.tasks[0].id
     answer = written[written.index("Answer") :].splitlines()
 
     assert answer[:4] == ["Answer", "Tea is 3.50 [2J", "Coffee is 4.00", ""]
@@ -68,22 +68,22 @@ async def test_text_on_a_terminal(shop: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_the_cost_of_a_task_that_fails_at_its_limit(shop: LocalServer) -> None:
+async def test_the_cost_of_a_task_that_fails_at_its_limit(answering: LocalServer) -> None:
     """The step that reports the limit is free, for the account as well."""
-    async with shop:
+    async with answering:
         words = ("run", "Text", "--max-agent-steps", "1", "--plain")
-        written = await run_on_terminal(*words, env=environment(shop))
-        cost = shop.store.tasks[0].cost_cents
+        written = await run_on_terminal(*words, env=environment(answering))
+        cost = answering.store.tasks[0].cost_cents
 
     assert cost == Decimal("3.5")
     assert "failed · 2 steps · about $0.035 · " in written
 
 
-async def test_data_and_files_on_a_terminal(shop: LocalServer) -> None:
+async def test_data_and_files_on_a_terminal(answering: LocalServer) -> None:
     """JSON is indented, and files are named with the command that fetches them."""
-    async with shop:
-        task_id = await _submit(shop, "Data")
-        env = environment(shop)
+    async with answering:
+        task_id = await _submit(answering, "Data")
+        env = environment(answering)
         written = await run_on_terminal("tasks", "show", task_id, "--plain", env=env)
         whole = await run_on_terminal("tasks", "show", task_id, "--json", env=env)
         watched = await run_on_terminal("watch", task_id, "--plain", env=env)
@@ -96,10 +96,10 @@ async def test_data_and_files_on_a_terminal(shop: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_failed_on_a_terminal(shop: LocalServer) -> None:
+async def test_failed_on_a_terminal(answering: LocalServer) -> None:
     """A failed task has no answer; the summary and the reason are shown."""
-    async with shop:
-        written = await run_on_terminal("run", "Fail", "--plain", env=environment(shop))
+    async with answering:
+        written = await run_on_terminal("run", "Fail", "--plain", env=environment(answering))
 
     assert "Answer" not in written
     assert "failed · " in written
@@ -107,14 +107,14 @@ async def test_failed_on_a_terminal(shop: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_output_only(shop: LocalServer) -> None:
+async def test_output_only(answering: LocalServer) -> None:
     """For scripts there is the output unchanged, and nothing on stderr unless it failed."""
-    async with shop:
-        env = environment(shop)
+    async with answering:
+        env = environment(answering)
         data = await run("run", "Data", "--output-only", env=env)
         failed = await run("run", "Fail", "-q", env=env)
-        shown = await run("tasks", "show", shop.store.tasks[0].id, "-q", env=env)
-        watched = await run("watch", shop.store.tasks[0].id, "-q", env=env)
+        shown = await run("tasks", "show", answering.store.tasks[0].id, "-q", env=env)
+        watched = await run("watch", answering.store.tasks[0].id, "-q", env=env)
 
     assert data.stdout == shown.stdout == watched.stdout == '{"tea": [350]}\n'
     assert data.stderr == shown.stderr == ""
@@ -122,12 +122,12 @@ async def test_output_only(shop: LocalServer) -> None:
     assert failed.stderr.startswith("error: task ")
 
 
-async def test_show(shop: LocalServer) -> None:
+async def test_show(answering: LocalServer) -> None:
     """In a pipe a task is the JSON that the API gives; an unknown one is exit code 3."""
-    async with shop:
-        task_id = await _submit(shop, "Data")
-        shown = await run("tasks", "show", task_id, env=environment(shop))
-        unknown = await run("tasks", "show", "no-such-task", env=environment(shop))
+    async with answering:
+        task_id = await _submit(answering, "Data")
+        shown = await run("tasks", "show", task_id, env=environment(answering))
+        unknown = await run("tasks", "show", "no-such-task", env=environment(answering))
 
     assert shown.json["id"] == task_id
     assert shown.json["output"] == '{"tea": [350]}'
@@ -155,13 +155,13 @@ async def test_balance() -> None:
     ],
 )
 async def test_an_answer_that_cannot_be_written(
-    shop: LocalServer, redirection: str, code: int, reason: str
+    answering: LocalServer, redirection: str, code: int, reason: str
 ) -> None:
     """A paid answer is not lost: the error names the task, and the command to get it."""
-    async with shop:
-        result = await _shell(f"PROGRAM run Data {redirection}", environment(shop))
-        task_id = shop.store.tasks[0].id
-        fetched = await run("tasks", "show", task_id, env=environment(shop))
+    async with answering:
+        result = await _shell(f"PROGRAM run Data {redirection}", environment(answering))
+        task_id = answering.store.tasks[0].id
+        fetched = await run("tasks", "show", task_id, env=environment(answering))
 
     assert result.code == code
     assert result.stderr.splitlines()[-1] == (
@@ -173,10 +173,10 @@ async def test_an_answer_that_cannot_be_written(
 
 @pytest.mark.long
 @pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
-async def test_stderr_that_cannot_be_written(shop: LocalServer, redirection: str) -> None:
+async def test_stderr_that_cannot_be_written(answering: LocalServer, redirection: str) -> None:
     """The answer is printed although stderr is closed or full."""
-    async with shop:
-        result = await _shell(f"PROGRAM run Data {redirection}", environment(shop))
+    async with answering:
+        result = await _shell(f"PROGRAM run Data {redirection}", environment(answering))
 
     assert result.code == 0
     assert result.json["output"] == '{"tea": [350]}'
@@ -193,21 +193,21 @@ async def test_stderr_that_cannot_be_written(shop: LocalServer, redirection: str
         ("PROGRAM tasks > /dev/full", 74),
     ],
 )
-async def test_closed_and_full_streams(shop: LocalServer, line: str, code: int) -> None:
+async def test_closed_and_full_streams(answering: LocalServer, line: str, code: int) -> None:
     """No traceback and the right exit code, whatever files the shell has closed."""
-    async with shop:
-        await _submit(shop, "Data")
-        result = await _shell(line, environment(shop))
+    async with answering:
+        await _submit(answering, "Data")
+        result = await _shell(line, environment(answering))
 
     assert result.code == code
 
 
 @pytest.mark.parametrize("colours", ["", "1"])
-async def test_a_reader_that_has_gone(shop: LocalServer, colours: str) -> None:
+async def test_a_reader_that_has_gone(answering: LocalServer, colours: str) -> None:
     """With and without colours the exit code is that of SIGPIPE, and nothing is said."""
-    async with shop:
-        await _submit(shop, "Data")
-        env = environment(shop, FORCE_COLOR=colours)
+    async with answering:
+        await _submit(answering, "Data")
+        env = environment(answering, FORCE_COLOR=colours)
         result = await _shell("PROGRAM tasks --columns id | true; exit ${PIPESTATUS[0]}", env)
 
     assert result.code == 141
@@ -215,11 +215,11 @@ async def test_a_reader_that_has_gone(shop: LocalServer, colours: str) -> None:
 
 
 @pytest.mark.long
-async def test_colours_in_a_pipe(shop: LocalServer) -> None:
+async def test_colours_in_a_pipe(answering: LocalServer) -> None:
     """FORCE_COLOR colours messages in a pipe, but changes no layout; JSON stays JSON."""
-    async with shop:
-        coloured = await run("run", "Fail", env=environment(shop, FORCE_COLOR="1"))
-        unset = await run("run", "Fail", env=environment(shop, FORCE_COLOR=""))
+    async with answering:
+        coloured = await run("run", "Fail", env=environment(answering, FORCE_COLOR="1"))
+        unset = await run("run", "Fail", env=environment(answering, FORCE_COLOR=""))
 
     assert "\x1b[31mfailed\x1b[0m" in coloured.stderr
     assert "\x1b[2K" not in coloured.stderr
@@ -248,15 +248,15 @@ async def test_the_duration_is_that_of_the_task() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("redirection", ["> /dev/full", "| true; exit ${PIPESTATUS[0]}"])
 async def test_a_row_that_cannot_be_written(
-    shop: LocalServer, tmp_path: Path, redirection: str
+    answering: LocalServer, tmp_path: Path, redirection: str
 ) -> None:
     """A row of a batch was paid for: the error names it, and how to continue."""
     (tmp_path / "in.csv").write_text("key,task\na,Data\n")
     ledger = tmp_path / "run.db"
-    async with shop:
+    async with answering:
         line = f"PROGRAM batch run {tmp_path / 'in.csv'} --ledger {ledger} {redirection}"
-        result = await _shell(line, environment(shop))
-        task_id = shop.store.tasks[0].id
+        result = await _shell(line, environment(answering))
+        task_id = answering.store.tasks[0].id
 
     assert result.code in {74, 141}
     assert f"browser-use-async tasks show {task_id}" in result.stderr

@@ -16,7 +16,7 @@ SENT = {"sent_at": BEGAN + 1}
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Path:
+def mixed_ledger(tmp_path: Path) -> Path:
     """One item of each kind."""
     items = [
         item("done", steps=3, cost=8_500, **SENT),
@@ -46,11 +46,11 @@ def _entries_of(entries: list[dict[str, Any]]) -> list[tuple[str, str, float | N
 async def test_a_joined_item(tmp_path: Path) -> None:
     """Its task is older than the item: what the earlier run did stands first, and is named so."""
     times = {"created_at": BEGAN - 100, "finished_at": BEGAN - 60}
-    ledger = write_ledger(
+    mixed_ledger = write_ledger(
         tmp_path / "run.db", [item("a", joined=1, steps=2, cost=0, **times, **SENT)]
     )
 
-    result = await run("explain", str(ledger), env=environment())
+    result = await run("explain", str(mixed_ledger), env=environment())
 
     (explained,) = result.json_lines
     assert _entries_of(explained["entries"]) == [
@@ -63,9 +63,9 @@ async def test_a_joined_item(tmp_path: Path) -> None:
     assert "1 of 1 item joined a task of an earlier run" in result.stderr
 
 
-async def test_items_of_a_batch(ledger: Path) -> None:
+async def test_items_of_a_batch(mixed_ledger: Path) -> None:
     """Intended, sent, unknown, created, ended, and the cost: as far as the ledger has it."""
-    result = await run("explain", str(ledger), env=environment())
+    result = await run("explain", str(mixed_ledger), env=environment())
 
     explained = {each["of"]: _entries_of(each["entries"]) for each in result.json_lines}
     sent = ("sent", "run-task", None)
@@ -117,9 +117,9 @@ async def test_items_of_a_batch(ledger: Path) -> None:
     assert result.code == 0
 
 
-async def test_one_item(ledger: Path) -> None:
+async def test_one_item(mixed_ledger: Path) -> None:
     """`--key` names it; on a terminal it is a table, unless JSON is asked for."""
-    words = ("explain", str(ledger), "--key", "done")
+    words = ("explain", str(mixed_ledger), "--key", "done")
     env = {**environment(), "TZ": "UTC"}
     shown = re.sub(r"\x1b\[[\d;]*m", "", await run_on_terminal(*words, env=env))
     as_json = await run_on_terminal(*words, "--json", env=env)
@@ -230,9 +230,9 @@ async def test_mistakes(words: tuple[str, ...], said: str, server: LocalServer) 
     assert result.code in {1, 2, 3}
 
 
-async def test_an_item_that_is_not_there(ledger: Path) -> None:
+async def test_an_item_that_is_not_there(mixed_ledger: Path) -> None:
     """A wrong key is refused, and named."""
-    result = await run("explain", str(ledger), "--key", "nothing", env=environment())
+    result = await run("explain", str(mixed_ledger), "--key", "nothing", env=environment())
 
     assert "has no item 'nothing'" in result.stderr
     assert result.code == 2

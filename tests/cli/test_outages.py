@@ -19,11 +19,10 @@ from .running import environment, run, run_on_terminal, running
 CUT = Fault(cut=True)
 
 
-@pytest.fixture
-def api(api: FakeApi) -> FakeApi:
-    """The fake API, with tasks that run until they are stopped."""
+@pytest.fixture(autouse=True)
+def endless_tasks(api: FakeApi) -> None:
+    """Tasks run until they are stopped."""
     api.make = lambda _body: lives(1e6)
-    return api
 
 
 def _env(url: str) -> dict[str, str]:

@@ -76,11 +76,3 @@ async def test_the_collector_reads_what_a_server_serves():
     for pipeline in pipelines.values():
         for kind in ("receivers", "processors", "exporters"):
             assert set(pipeline[kind]) <= collector[kind].keys()
-
-
-def test_the_documentation_names_the_files():
-    """A reader who searches for metrics finds the dashboard and the collector."""
-    page = (DEPLOY.parent / "docs" / "errors.md").read_text()
-
-    assert "deploy/grafana/dashboard.json" in page
-    assert "deploy/otel-collector.yaml" in page

@@ -1,7 +1,6 @@
 """Each code block of the README and of `docs/` works, and prints what it promises."""
 
 import json
-import logging
 import re
 import shlex
 import tomllib
@@ -73,7 +72,10 @@ def _may_run(line: str) -> bool:
     return not any(re.match(each, line) for each in NOT_RUN)
 
 
-pytestmark = pytest.mark.timeout(300)  # a page is many tasks
+pytestmark = [
+    pytest.mark.timeout(300),  # a page is many tasks
+    pytest.mark.usefixtures("package_log"),  # blocks set its level
+]
 
 
 @pytest.fixture(scope="session")
@@ -104,15 +106,6 @@ def example_server(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     return server
-
-
-@pytest.fixture(autouse=True)
-def log_level() -> Iterator[None]:
-    """The log level that a block sets is undone after its test."""
-    logger = logging.getLogger("browser_use_async")
-    level = logger.level
-    yield
-    logger.setLevel(level)
 
 
 async def _differences(blocks: Sequence[Block], example_server: ExampleServer) -> list[str]:

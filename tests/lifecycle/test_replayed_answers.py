@@ -19,7 +19,7 @@ def replayed(task_id: str, *, stall: float = 0.0) -> Fault:
 
 
 @pytest.fixture(params=[True, False], ids=["rows with metadata", "bare rows"], autouse=True)
-def rows(request: pytest.FixtureRequest, api: FakeApi) -> None:
+def rows_with_metadata(request: pytest.FixtureRequest, api: FakeApi) -> None:
     """Once list rows have metadata, and once they have none."""
     api.rows_tell_metadata = request.param
 

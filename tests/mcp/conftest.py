@@ -18,12 +18,6 @@ def needs_extra() -> None:
 
 
 @pytest.fixture
-def recorder() -> Recorder:
-    """The executor of `server`."""
-    return Recorder()
-
-
-@pytest.fixture
 def server_options(recorder: Recorder) -> dict[str, Any]:
     """A server whose tasks the test scripts."""
     return {"executor": recorder}

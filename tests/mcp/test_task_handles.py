@@ -74,7 +74,7 @@ def _extension(seen: Seen, after_first: Callable[[str, Any], Any] | None = None)
 
 
 @pytest.fixture
-def served(session: BrowserUseSession) -> Any:
+def patient_server(session: BrowserUseSession) -> Any:
     """A server whose calls wait for minutes, in the process of the test."""
     from browser_use_async.mcp.server import new_server
 
@@ -85,13 +85,13 @@ def served(session: BrowserUseSession) -> Any:
     return new_server(session_of, timeout=300.0)
 
 
-def _client(served: Any, *extensions: Any) -> Any:
+def _client(patient_server: Any, *extensions: Any) -> Any:
     from mcp import Client
 
-    return Client(served, mode="2026-07-28", extensions=list(extensions))
+    return Client(patient_server, mode="2026-07-28", extensions=list(extensions))
 
 
-async def test_a_long_call_is_a_handle_that_is_polled(served: Any, recorder: Recorder):
+async def test_a_long_call_is_a_handle_that_is_polled(patient_server: Any, recorder: Recorder):
     """It is answered before the task has begun, and the result is that of a call that waits."""
     seen: Seen = []
 
@@ -99,7 +99,7 @@ async def test_a_long_call_is_a_handle_that_is_polled(served: Any, recorder: Rec
         assert (await ask("tasks/get"))["status"] == "working"
         recorder.released.set()
 
-    async with _client(served, _extension(seen, release)) as client:
+    async with _client(patient_server, _extension(seen, release)) as client:
         result = await client.call_tool("run_task", {"task": "Held"})
         status = await client.call_tool(
             "task_status", {"task_id": result.structured_content["task_id"]}
@@ -115,10 +115,10 @@ async def test_a_long_call_is_a_handle_that_is_polled(served: Any, recorder: Rec
     assert len(recorder.assignments) == 1
 
 
-async def test_a_pause_ends_the_handle_and_not_the_task(served: Any):
+async def test_a_pause_ends_the_handle_and_not_the_task(patient_server: Any):
     """A model learns what a person has to do, and waits with another handle afterwards."""
     seen: Seen = []
-    async with _client(served, _extension(seen)) as client:
+    async with _client(patient_server, _extension(seen)) as client:
         paused = (await client.call_tool("run_task", {"task": "Robot check"})).structured_content
         await client.call_tool("resume_task", {"task_id": paused["task_id"]})
         ended = await client.call_tool("wait_for_task", {"task_id": paused["task_id"]})
@@ -129,7 +129,7 @@ async def test_a_pause_ends_the_handle_and_not_the_task(served: Any):
     assert all(each.startswith(f"{paused['task_id']}.") for each in handles)
 
 
-async def test_a_cancelled_handle_stops_the_task(served: Any, session: BrowserUseSession):
+async def test_a_cancelled_handle_stops_the_task(patient_server: Any, session: BrowserUseSession):
     """A cancelled task costs nothing more; an input without a request is ignored."""
     seen: Seen = []
 
@@ -138,7 +138,7 @@ async def test_a_cancelled_handle_stops_the_task(served: Any, session: BrowserUs
         await ask("tasks/cancel")
         await ask("tasks/cancel")  # a second time, after its end
 
-    async with _client(served, _extension(seen, cancel)) as client:
+    async with _client(patient_server, _extension(seen, cancel)) as client:
         result = await client.call_tool("run_task", {"task": "Hang"})
 
     assert result.is_error
@@ -148,7 +148,7 @@ async def test_a_cancelled_handle_stops_the_task(served: Any, session: BrowserUs
     assert str(task.status) == "stopped"
 
 
-async def test_a_handle_of_nothing_is_refused(served: Any):
+async def test_a_handle_of_nothing_is_refused(patient_server: Any):
     """With the protocol's code for it, and the message of the service."""
     from mcp import MCPError
 
@@ -161,16 +161,16 @@ async def test_a_handle_of_nothing_is_refused(served: Any):
                 await ask(method, "no-such-task.1")
             codes.append(raised.value.code)
 
-    async with _client(served, _extension(seen, ask_for_another)) as client:
+    async with _client(patient_server, _extension(seen, ask_for_another)) as client:
         await client.call_tool("run_task", {"task": "Buy milk"})
 
     assert codes == [-32602] * 3
 
 
-async def test_a_model_that_gives_a_timeout_gets_the_state(served: Any):
+async def test_a_model_that_gives_a_timeout_gets_the_state(patient_server: Any):
     """This is so also for a client that supports handles."""
     seen: Seen = []
-    async with _client(served, _extension(seen)) as client:
+    async with _client(patient_server, _extension(seen)) as client:
         result = await client.call_tool("run_task", {"task": "Hang", "wait_seconds": 0})
 
     assert not result.structured_content["has_ended"]
@@ -178,12 +178,12 @@ async def test_a_model_that_gives_a_timeout_gets_the_state(served: Any):
 
 
 @pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
-async def test_others_get_no_handle(served: Any, mode: str):
+async def test_others_get_no_handle(patient_server: Any, mode: str):
     """A client without the extension, or with an older protocol version, waits as before."""
     from mcp import Client
 
     declared = [_extension([])] if mode == "legacy" else []
-    async with Client(served, mode=mode, extensions=declared) as client:
+    async with Client(patient_server, mode=mode, extensions=declared) as client:
         result = await client.call_tool("run_task", {"task": "Buy milk"})
 
     assert result.structured_content["output"] == "Done."

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -62,10 +62,9 @@ class LateApi(FakeApi):
 
 
 @pytest.fixture
-async def api(nothing_leaks: None) -> AsyncIterator[LateApi]:
+def api_class() -> type[FakeApi]:
     """An API whose list may be late."""
-    async with LateApi() as started:
-        yield started
+    return LateApi
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """PollPolicy: its formula, its bounds, and what it refuses."""
 
-import inspect
 import math
 import random
 
@@ -62,13 +61,6 @@ def test_jitter_is_spread_evenly():
     assert math.isclose(sum(pauses) / len(pauses), 0.95, abs_tol=0.0025)
     assert min(pauses) < 0.9025
     assert max(pauses) > 0.9975
-
-
-def test_the_signature_is_that_of_its_options():
-    """Help and completion show the six options of a policy."""
-    names = list(inspect.signature(PollPolicy).parameters)
-
-    assert names == [*"interval latency_target timeout outage_timeout shared long_poll".split()]
 
 
 @pytest.mark.parametrize(

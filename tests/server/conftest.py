@@ -1,7 +1,8 @@
 """A server in the test's own loop, and raw HTTP to it."""
 
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,17 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
+from browser_use_async.server.storage import Database, SqliteDatabase
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import Receiver, receiving
+from tests.support.wall_clock import WallClock
+
+Start = Callable[..., Awaitable[Caller]]
+SHARED_KEY = "bu_test_of_servers_that_share"
+TWO_STEPS = Scenario(steps=("Open it", "Read it"), step_seconds=0, output="The answer")
 
 SCENARIOS = {
     "quick": Scenario(steps=("Open it", "Read it"), step_seconds=0, output="The answer"),
@@ -27,13 +37,6 @@ SCENARIOS = {
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without any defaults."""
-    async with aiohttp.ClientSession(skip_auto_headers=["User-Agent"]) as session:
-        yield session
-
-
-@pytest.fixture
 def server_options() -> dict[str, Any]:
     """Tasks follow `SCENARIOS`; a file may have its own options."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
@@ -41,9 +44,86 @@ def server_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def api(server: LocalServer, http: aiohttp.ClientSession) -> Caller:
+def caller(server: LocalServer, http: aiohttp.ClientSession) -> Caller:
     """Raw HTTP to `server`."""
     return Caller(server, http)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[str]:
+    """The address of the example site."""
+    async with StaticSite(example_site_directory()) as served:
+        yield served.url
+
+
+@pytest.fixture
+def database_path(tmp_path: Path) -> Path:
+    """Where a database is."""
+    return tmp_path / "server.db"
+
+
+@pytest.fixture
+def server_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key that all servers have."""
+    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, server_key: None) -> AsyncIterator[Database]:
+    """An empty database, in memory and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield SqliteDatabase()
+        return
+    address = request.getfixturevalue("postgres")
+    from browser_use_async.server.storage.postgres.database import PostgresDatabase
+
+    shared = PostgresDatabase(address)
+    await shared.open()
+    yield shared
+    await shared.aclose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def place(request: pytest.FixtureRequest, tmp_path: Path, server_key: None) -> str:
+    """The place of a database: a file, or PostgreSQL."""
+    if request.param == "sqlite":
+        return str(tmp_path / "server.db")
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+async def start(
+    http: aiohttp.ClientSession, postgres: str, server_key: None
+) -> AsyncIterator[Start]:
+    """Start another server on the same database."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**options: Any) -> Caller:
+            executor = ScriptedExecutor({}, default=TWO_STEPS)
+            given: dict[str, Any] = {
+                "executor": executor,
+                "database": postgres,
+                "lease": 30,
+                "drain": 0,
+                **options,
+            }
+            server = await stack.enter_async_context(LocalServer(api_key=SHARED_KEY, **given))
+            return Caller(server, http, SHARED_KEY)
+
+        yield start
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of webhooks, on a port of its own."""
+    async with receiving() as each:
+        yield each
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    """The clock of a server."""
+    return WallClock()
 
 
 @pytest.fixture

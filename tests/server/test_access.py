@@ -50,19 +50,19 @@ async def reachable(**options: Any) -> AsyncIterator[tuple[LocalServer, str]]:
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/keys", "/api/v1/ping", "/openapi.json", "/live/x", "/x"])
-async def test_a_foreign_host_is_refused(host: str, path: str, api: Caller) -> None:
+async def test_a_foreign_host_is_refused(host: str, path: str, caller: Caller) -> None:
     """A website whose name resolves to this machine gets no answer, with the key or without."""
     for has_key in (True, False):
-        answer = await api.get(api.server.url + path, key=has_key, headers={"Host": host})
+        answer = await caller.get(caller.server.url + path, key=has_key, headers={"Host": host})
         assert (answer.status, "public_url" in answer.text) == (403, True)
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.8.9.10:99", "[::1]:80"]
 )
-async def test_this_machine_is_answered(host: str, api: Caller) -> None:
+async def test_this_machine_is_answered(host: str, caller: Caller) -> None:
     """By any of its names, and through a tunnel with another port."""
-    assert (await api.get("/ping", headers={"Host": host})).status == 200
+    assert (await caller.get("/ping", headers={"Host": host})).status == 200
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_the_public_name_is_answered(
 
 @pytest.mark.parametrize("origin", ["https://{}", "chrome-extension://{}", "http://{}/", "ws://{}"])
 async def test_another_scheme_is_another_origin(
-    origin: str, http: aiohttp.ClientSession, api: Caller
+    origin: str, http: aiohttp.ClientSession, caller: Caller
 ) -> None:
     """The page of a live view has the scheme of the server, too."""
     async with LocalServer(executor=Showing()) as server:
@@ -112,15 +112,15 @@ async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSessio
                 pass
 
 
-async def test_a_page_of_another_origin_may_not_call(api: Caller) -> None:
+async def test_a_page_of_another_origin_may_not_call(caller: Caller) -> None:
     """Its preflight is refused, and no header allows its browser to pass an answer on."""
     headers = {
         "Origin": "http://localhost:5173",
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    preflight = await api.ask("OPTIONS", "/run-task", key=False, headers=headers)
-    answer = await api.get("/ping", headers=headers)
+    preflight = await caller.ask("OPTIONS", "/run-task", key=False, headers=headers)
+    answer = await caller.get("/ping", headers=headers)
 
     assert (preflight.status, answer.status) == (405, 200)
     for each in (preflight, answer):
@@ -138,17 +138,17 @@ def test_short_keys_are_refused() -> None:
     assert "letmein" not in str(caught.value)
 
 
-async def guess(api: Caller, count: int, **headers: str) -> list[int]:
+async def guess(caller: Caller, count: int, **headers: str) -> list[int]:
     """Send wrong keys; the statuses."""
-    answers = [await api.get("/me", headers={**WRONG, **headers}) for _ in range(count)]
+    answers = [await caller.get("/me", headers={**WRONG, **headers}) for _ in range(count)]
     return [answer.status for answer in answers]
 
 
-async def test_wrong_keys_are_slowed_down(api: Caller, caplog: pytest.LogCaptureFixture) -> None:
+async def test_wrong_keys_are_slowed_down(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """After 20 wrong keys of an address the next are answered 429, by the API and other routes."""
-    statuses = await guess(api, MAX_WRONG_KEYS + 5)
-    paths = ("/me", "/balance", f"{api.server.url}/admin/faults")
-    wrong = [await api.get(path, headers=WRONG) for path in paths]
+    statuses = await guess(caller, MAX_WRONG_KEYS + 5)
+    paths = ("/me", "/balance", f"{caller.server.url}/admin/faults")
+    wrong = [await caller.get(path, headers=WRONG) for path in paths]
 
     assert statuses == [401] * MAX_WRONG_KEYS + [429] * 5
     assert [answer.status for answer in wrong] == [429] * 3
@@ -161,38 +161,38 @@ async def test_wrong_keys_are_slowed_down(api: Caller, caplog: pytest.LogCapture
 async def test_a_right_key_is_never_refused_for_wrong_ones(http: aiohttp.ClientSession) -> None:
     """A program with an old key does not lock out others behind the same address."""
     async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
-        shop = await api.with_new_key("shop")
-        wrong = await guess(api, MAX_WRONG_KEYS + 2)
+        caller = Caller(server, http)
+        shop = await caller.with_new_key("shop")
+        wrong = await guess(caller, MAX_WRONG_KEYS + 2)
         right = [
-            (await each.get(path)).status for each in (api, shop) for path in ("/me", "/tasks")
+            (await each.get(path)).status for each in (caller, shop) for path in ("/me", "/tasks")
         ]
-        still = await guess(api, 1)
+        still = await guess(caller, 1)
 
     assert wrong == [401] * MAX_WRONG_KEYS + [429] * 2
     assert right == [200] * 4
     assert still == [429]
 
 
-async def test_what_is_no_guess_is_not_counted(api: Caller) -> None:
+async def test_what_is_no_guess_is_not_counted(caller: Caller) -> None:
     """Calls without a key, and calls with the right one, do not count."""
     for _ in range(MAX_WRONG_KEYS + 1):
-        assert (await api.get("/me", key=False)).status == 403
-        assert (await api.get("/me")).status == 200
+        assert (await caller.get("/me", key=False)).status == 403
+        assert (await caller.get("/me")).status == 200
 
 
 @pytest.mark.looptime
 async def test_the_brake_ends(http: aiohttp.ClientSession) -> None:
     """It ends after the time in Retry-After; a few wrong keys a minute never start it."""
     async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for _ in range(3):
-            assert 429 not in await guess(api, MAX_WRONG_KEYS - 1)
+            assert 429 not in await guess(caller, MAX_WRONG_KEYS - 1)
             await asyncio.sleep(61)
-        await guess(api, MAX_WRONG_KEYS)
-        braked = await api.get("/me", headers=WRONG)
+        await guess(caller, MAX_WRONG_KEYS)
+        braked = await caller.get("/me", headers=WRONG)
         await asyncio.sleep(int(braked.headers["Retry-After"]))
-        let_go = await api.get("/me", headers=WRONG)
+        let_go = await caller.get("/me", headers=WRONG)
 
     assert (braked.status, let_go.status) == (429, 401)
 
@@ -200,11 +200,11 @@ async def test_the_brake_ends(http: aiohttp.ClientSession) -> None:
 async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) -> None:
     """Behind a proxy the address is the one that the proxy has added, not a client's header."""
     async with reachable(**BEHIND) as (server, here):
-        api = Caller(server, http)
+        caller = Caller(server, http)
 
         async def ask(passed: str, headers: Mapping[str, str]) -> Answer:
             given = {**headers, "X-Forwarded-For": passed}
-            return await api.get(f"{here}/api/v1/me", headers=given)
+            return await caller.get(f"{here}/api/v1/me", headers=given)
 
         for number in range(MAX_WRONG_KEYS):
             await ask(f"198.51.100.{number}, 192.0.2.1", WRONG)
@@ -223,12 +223,12 @@ async def test_only_named_proxies_report_the_address_of_a_client(
 ) -> None:
     """Another program cannot blame an address for its guesses, nor spread them over many."""
     async with reachable(**{**BEHIND, "trusted_proxies": ["192.0.2.0/24"]}) as (server, here):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for number in range(MAX_WRONG_KEYS):
             given = {**WRONG, "X-Forwarded-For": f"198.51.100.{number}"}
-            await api.get(f"{here}/api/v1/me", headers=given)
+            await caller.get(f"{here}/api/v1/me", headers=given)
         given = {**WRONG, "X-Forwarded-For": "203.0.113.1"}
-        answer = await api.get(f"{here}/api/v1/me", headers=given)
+        answer = await caller.get(f"{here}/api/v1/me", headers=given)
 
     assert answer.status == 429
     assert caplog.text.count("is ignored: if this is your proxy") == 1
@@ -238,11 +238,11 @@ async def test_an_address_is_reported_through_several_proxies(http: aiohttp.Clie
     """In a chain of named proxies the client is the one that called the first of them."""
     proxies = ["127.0.0.1", "10.0.0.0/8"]
     async with reachable(**{**BEHIND, "trusted_proxies": proxies}) as (server, here):
-        api = Caller(server, http)
+        caller = Caller(server, http)
 
         async def ask(passed: str, headers: Mapping[str, str]) -> Answer:
             given = {**headers, "X-Forwarded-For": passed}
-            return await api.get(f"{here}/api/v1/me", headers=given)
+            return await caller.get(f"{here}/api/v1/me", headers=given)
 
         for _ in range(MAX_WRONG_KEYS):
             await ask("203.0.113.9, 192.0.2.1, 10.0.0.7", WRONG)
@@ -257,13 +257,13 @@ async def test_an_address_is_reported_through_several_proxies(http: aiohttp.Clie
 async def test_addresses_are_forgotten(http: aiohttp.ClientSession) -> None:
     """Many addresses need no more memory: the oldest are forgotten."""
     async with reachable(**BEHIND) as (server, here):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for _ in range(MAX_WRONG_KEYS):
             given = {**WRONG, "X-Forwarded-For": "192.0.2.1"}
-            await api.get(f"{here}/api/v1/me", headers=given)
+            await caller.get(f"{here}/api/v1/me", headers=given)
         for number in range(1024):
             given = {**WRONG, "X-Forwarded-For": f"10.0.{number // 256}.{number % 256}"}
-            await api.get(f"{here}/api/v1/me", headers=given)
-        answer = await api.get(f"{here}/api/v1/me", headers={"X-Forwarded-For": "192.0.2.1"})
+            await caller.get(f"{here}/api/v1/me", headers=given)
+        answer = await caller.get(f"{here}/api/v1/me", headers={"X-Forwarded-For": "192.0.2.1"})
 
     assert answer.status == 200

@@ -15,28 +15,28 @@ from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
 
-async def _balance(api: Caller) -> str:
-    balance: str = (await api.get("/balance")).json["balance"]
+async def _balance(caller: Caller) -> str:
+    balance: str = (await caller.get("/balance")).json["balance"]
     return balance
 
 
 @pytest.mark.parametrize(("model", "left"), [("gpt-4.1", "9994"), ("gpt-4.1-mini", "9997.5")])
-async def test_a_task_costs_its_start_and_its_steps(model: str, left: str, api: Caller):
+async def test_a_task_costs_its_start_and_its_steps(model: str, left: str, caller: Caller):
     """Two steps of the model's published price, exact to the hundredth of a cent."""
-    await api.reached(await api.create(llm_model=model), "finished")
+    await caller.reached(await caller.create(llm_model=model), "finished")
 
-    assert await _balance(api) == left
+    assert await _balance(caller) == left
 
 
 async def test_an_empty_account_is_refused_until_there_is_credit(http: aiohttp.ClientSession):
     """Running tasks end; the balance may fall below zero by their steps."""
     async with LocalServer(executor="scripted", balance_cents=2) as server:
-        api = Caller(server, http)
-        await api.reached(await api.create(), "finished")
-        below = await _balance(api)
-        refused = await api.post("/run-task", json={"task": "x"})
-        added = await api.post(f"{server.url}/admin/credits", json={"cents": 100})
-        accepted = await api.post("/run-task", json={"task": "x"})
+        caller = Caller(server, http)
+        await caller.reached(await caller.create(), "finished")
+        below = await _balance(caller)
+        refused = await caller.post("/run-task", json={"task": "x"})
+        added = await caller.post(f"{server.url}/admin/credits", json={"cents": 100})
+        accepted = await caller.post("/run-task", json={"task": "x"})
 
     assert below == "-4"
     assert (refused.status, refused.json) == (402, {"detail": "Insufficient credits"})
@@ -44,17 +44,17 @@ async def test_an_empty_account_is_refused_until_there_is_credit(http: aiohttp.C
 
 
 @pytest.mark.parametrize("body", [{}, {"cents": 0}, {"cents": -1}, {"cents": "NaN"}, [], "x"])
-async def test_credit_is_a_number_above_zero(body: Any, api: Caller):
+async def test_credit_is_a_number_above_zero(body: Any, caller: Caller):
     """Any other value changes nothing."""
-    answer = await api.post(f"{api.server.url}/admin/credits", json=body)
+    answer = await caller.post(f"{caller.server.url}/admin/credits", json=body)
 
     assert answer.status == 422
-    assert await _balance(api) == "10000"
+    assert await _balance(caller) == "10000"
 
 
-async def test_credit_needs_the_key(api: Caller):
+async def test_credit_needs_the_key(caller: Caller):
     """It is needed as for every call of the API."""
-    answer = await api.post(f"{api.server.url}/admin/credits", json={"cents": 5}, key=False)
+    answer = await caller.post(f"{caller.server.url}/admin/credits", json={"cents": 5}, key=False)
 
     assert answer.status == 403
 
@@ -62,13 +62,13 @@ async def test_credit_needs_the_key(api: Caller):
 async def test_too_many_tasks_at_once_are_refused(http: aiohttp.ClientSession, queue: FromQueue):
     """The refusal has the service's sentence; a task that has ended makes room."""
     async with LocalServer(executor=queue, max_concurrent_tasks=1) as server:
-        api = Caller(server, http)
-        first = await api.create()
-        refused = await api.post("/run-task", json={"task": "x"})
+        caller = Caller(server, http)
+        first = await caller.create()
+        refused = await caller.post("/run-task", json={"task": "x"})
         queue.items.put_nowait(Finished("Done"))
-        await api.reached(first, "finished")
+        await caller.reached(first, "finished")
         await asyncio.sleep(0)
-        accepted = await api.post("/run-task", json={"task": "x"})
+        accepted = await caller.post("/run-task", json={"task": "x"})
 
     assert refused.status == 429
     assert refused.json["detail"].startswith("Too many concurrent active sessions.")
@@ -88,9 +88,9 @@ async def test_a_failure_at_the_limit_of_steps_is_free(http: aiohttp.ClientSessi
     """The step that reports it is free; a task never costs more than its start and its maximum."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",) * 9, step_seconds=0))
     async with LocalServer(executor=executor, balance_cents=1000) as server:
-        api = Caller(server, http)
-        await api.reached(await api.create(max_agent_steps=3), "failed")
-        left = await _balance(api)
+        caller = Caller(server, http)
+        await caller.reached(await caller.create(max_agent_steps=3), "failed")
+        left = await _balance(caller)
 
     assert float(left) == 1000 - 1 - 3 * 2.5
 
@@ -103,10 +103,10 @@ async def test_a_restart_is_billed_as_what_the_task_shows(
     async with LocalServer(executor=queue, database=place, balance_cents=1000) as server:
         task_id = await Caller(server, http).create()
     async with LocalServer(executor=queue, database=place, balance_cents=1000) as server:
-        api = Caller(server, http)
-        task = (await api.get(f"/task/{task_id}")).json
-        costs = (await api.get(f"{server.url}/admin/costs?task_id={task_id}")).json["costs"]
-        left = await _balance(api)
+        caller = Caller(server, http)
+        task = (await caller.get(f"/task/{task_id}")).json
+        costs = (await caller.get(f"{server.url}/admin/costs?task_id={task_id}")).json["costs"]
+        left = await _balance(caller)
 
     assert len(task["steps"]) == 1
     assert float(costs[task_id]) == 1000 - float(left) == 3.5
@@ -115,7 +115,7 @@ async def test_a_restart_is_billed_as_what_the_task_shows(
 async def test_the_last_cent_begins_a_task(http: aiohttp.ClientSession):
     """A task that costs the whole rest is not refused; the next one is."""
     async with LocalServer(executor=FromQueue(), balance_cents=1) as server:
-        api = Caller(server, http)
-        answers = [await api.post("/run-task", json={"task": "x"}) for _ in range(2)]
+        caller = Caller(server, http)
+        answers = [await caller.post("/run-task", json={"task": "x"}) for _ in range(2)]
 
     assert [each.status for each in answers] == [200, 402]

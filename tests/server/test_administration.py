@@ -17,23 +17,23 @@ FOR_THIS_MACHINE = ("/admin/faults", "/admin/webhooks")
 FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
 
 
-async def test_what_tasks_have_cost(api: Caller):
+async def test_what_tasks_have_cost(caller: Caller):
     """The start and each step by model, also the step with the reason of a failure."""
-    quick = await api.create(llm_model="gpt-4.1-mini")
-    failing = await api.create(metadata={"scenario": "fails"})
-    await api.reached(quick, "finished")
-    await api.reached(failing, "failed")
-    answer = await api.get(f"{api.server.url}/admin/costs?task_id={quick}&task_id={failing}")
-    balance = (await api.get("/balance")).json["balance"]
+    quick = await caller.create(llm_model="gpt-4.1-mini")
+    failing = await caller.create(metadata={"scenario": "fails"})
+    await caller.reached(quick, "finished")
+    await caller.reached(failing, "failed")
+    answer = await caller.get(f"{caller.server.url}/admin/costs?task_id={quick}&task_id={failing}")
+    balance = (await caller.get("/balance")).json["balance"]
 
     assert answer.json == {"costs": {quick: "2.50", failing: "6.0"}}
     assert float(balance) == 10_000 - 2.5 - 6
 
 
-async def test_tasks_that_do_not_exist_cost_nothing(api: Caller):
+async def test_tasks_that_do_not_exist_cost_nothing(caller: Caller):
     """They are left out."""
     for query in ("", "?task_id=x", "?task_id="):
-        assert (await api.get(f"{api.server.url}/admin/costs{query}")).json == {"costs": {}}
+        assert (await caller.get(f"{caller.server.url}/admin/costs{query}")).json == {"costs": {}}
 
 
 async def test_the_latest_deliveries(http: aiohttp.ClientSession):
@@ -41,13 +41,13 @@ async def test_the_latest_deliveries(http: aiohttp.ClientSession):
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         async with LocalServer(executor="scripted", webhooks=webhooks) as server:
-            api = Caller(server, http)
-            await api.reached(await api.create(), "finished")
+            caller = Caller(server, http)
+            await caller.reached(await caller.create(), "finished")
             await receiver.has(4)
             url = f"{server.url}/admin/deliveries"
-            everything = (await api.get(url)).json
-            latest = (await api.get(f"{url}?latest=2")).json
-            refused = [await api.get(f"{url}?latest={each}") for each in ("0", "-1", "x", "")]
+            everything = (await caller.get(url)).json
+            latest = (await caller.get(f"{url}?latest=2")).json
+            refused = [await caller.get(f"{url}?latest={each}") for each in ("0", "-1", "x", "")]
 
     assert everything["count"] == len(everything["deliveries"]) == latest["count"] == 3
     assert [each["id"] for each in latest["deliveries"]] == [
@@ -57,13 +57,13 @@ async def test_the_latest_deliveries(http: aiohttp.ClientSession):
 
 
 @pytest.mark.parametrize("path", [*FOR_THIS_MACHINE, *FOR_THE_PAGE])
-async def test_the_key_is_needed(path: str, api: Caller):
+async def test_the_key_is_needed(path: str, caller: Caller):
     """It is needed as for every call of the API."""
-    url = api.server.url + path
+    url = caller.server.url + path
 
-    assert (await api.get(url, key=False)).status == 403
-    assert (await api.get(url, headers={"Authorization": "Bearer wrong"})).status == 401
-    assert (await api.get(url)).status == 200
+    assert (await caller.get(url, key=False)).status == 403
+    assert (await caller.get(url, headers={"Authorization": "Bearer wrong"})).status == 401
+    assert (await caller.get(url)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -73,29 +73,31 @@ async def test_the_key_is_needed(path: str, api: Caller):
         *("X-Forwarded-Host", "CF-Connecting-IP", "CF-Ray", "True-Client-IP", "X-Client-IP"),
     ],
 )
-async def test_clients_behind_a_proxy_are_remote(header: str, api: Caller):
+async def test_clients_behind_a_proxy_are_remote(header: str, caller: Caller):
     """This includes a proxy on this machine; its clients get the server's own page, too."""
     sent = {header: "for=192.0.2.1"}
     for path in FOR_THIS_MACHINE:
-        answer = await api.get(api.server.url + path, headers=sent)
+        answer = await caller.get(caller.server.url + path, headers=sent)
         assert (answer.status, "this machine" in answer.text) == (403, True)
-    credit = await api.post(f"{api.server.url}/admin/credits", json={"cents": 1}, headers=sent)
+    credit = await caller.post(
+        f"{caller.server.url}/admin/credits", json={"cents": 1}, headers=sent
+    )
 
     assert credit.status == 403
     for path in FOR_THE_PAGE:
-        assert (await api.get(api.server.url + path, headers=sent)).status == 200
+        assert (await caller.get(caller.server.url + path, headers=sent)).status == 200
 
 
 async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
     """They are kept like the tasks."""
     place = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=place) as server:
-        api = Caller(server, http)
-        task_id = await api.create(llm_model="o3")
-        await api.reached(task_id, "finished")
+        caller = Caller(server, http)
+        task_id = await caller.create(llm_model="o3")
+        await caller.reached(task_id, "finished")
     async with LocalServer(executor="scripted", database=place) as server:
-        api = Caller(server, http)
-        answer = await api.get(f"{server.url}/admin/costs?task_id={task_id}")
+        caller = Caller(server, http)
+        answer = await caller.get(f"{server.url}/admin/costs?task_id={task_id}")
 
     assert answer.json == {"costs": {task_id: "3"}}
 
@@ -103,9 +105,9 @@ async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSessi
 async def test_behind_a_proxy_administration_is_refused(http: aiohttp.ClientSession):
     """A proxy without headers looks like a client on this machine."""
     async with reachable(**BEHIND) as (server, here):
-        api = Caller(server, http)
-        answers = [await api.get(here + path) for path in FOR_THIS_MACHINE]
-        shown = [await api.get(here + path) for path in FOR_THE_PAGE]
+        caller = Caller(server, http)
+        answers = [await caller.get(here + path) for path in FOR_THIS_MACHINE]
+        shown = [await caller.get(here + path) for path in FOR_THE_PAGE]
 
     assert [(each.status, "--admin-socket" in each.text) for each in answers] == [(403, True)] * 2
     assert [each.status for each in shown] == [200, 200]
@@ -118,13 +120,13 @@ async def test_administration_has_a_listener_of_its_own(short_folder: Path):
         reachable(**BEHIND, admin_socket=path) as (server, _),
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http,
     ):
-        api = Caller(server, http)
-        shown = await api.get(place + "/admin/faults")
-        without = await api.get(place + "/admin/faults", key=False)
-        passed = await api.get(place + "/admin/faults", headers={"Via": "1.1 proxy"})
-        rebound = await api.get(place + "/admin/faults", headers={"Host": "evil.example"})
-        other = [await api.get(place + path) for path in ("/", "/api/v1/balance", "/live/x")]
-        credit = await api.post(place + "/admin/credits", json={"cents": 5})
+        caller = Caller(server, http)
+        shown = await caller.get(place + "/admin/faults")
+        without = await caller.get(place + "/admin/faults", key=False)
+        passed = await caller.get(place + "/admin/faults", headers={"Via": "1.1 proxy"})
+        rebound = await caller.get(place + "/admin/faults", headers={"Host": "evil.example"})
+        other = [await caller.get(place + path) for path in ("/", "/api/v1/balance", "/live/x")]
+        credit = await caller.post(place + "/admin/credits", json={"cents": 5})
 
     assert (shown.status, without.status, passed.status, rebound.status) == (200, 403, 403, 403)
     assert [each.status for each in other] == [404] * 3
@@ -161,9 +163,9 @@ async def test_a_socket_that_a_killed_server_left(short_folder: Path):
     assert path.read_text() == "mine"
 
 
-async def test_administration_is_described(api: Caller):
+async def test_administration_is_described(caller: Caller):
     """Each route is in an OpenAPI document of its own, with its scope and its body."""
-    document = (await api.get(f"{api.server.url}/admin/openapi.json", key=False)).json
+    document = (await caller.get(f"{caller.server.url}/admin/openapi.json", key=False)).json
     operations = {
         each["operationId"]: each for path in document["paths"].values() for each in path.values()
     }
@@ -176,20 +178,20 @@ async def test_administration_is_described(api: Caller):
     assert (key["required"], min(key["properties"])) == (["name"], "budget_cents")
 
 
-async def test_a_mistyped_field_is_refused(api: Caller):
+async def test_a_mistyped_field_is_refused(caller: Caller):
     """The nearest name is given; a key with wider scopes by a mistake is not made."""
     body = {"name": "shop", "scope": ["read"]}
-    answer = await api.post(f"{api.server.url}/admin/keys", json=body)
+    answer = await caller.post(f"{caller.server.url}/admin/keys", json=body)
 
     assert answer.status == 422
     assert answer.json == {"detail": "scope: there is no such name; did you mean 'scopes'?"}
 
 
-async def test_no_answer_of_administration_is_kept(api: Caller):
+async def test_no_answer_of_administration_is_kept(caller: Caller):
     """Neither by a browser nor by a proxy: one of the answers has the text of a key."""
     answers = [
-        await api.post(f"{api.server.url}/admin/keys", json={"name": "shop"}),
-        await api.get(f"{api.server.url}/admin/key"),
+        await caller.post(f"{caller.server.url}/admin/keys", json={"name": "shop"}),
+        await caller.get(f"{caller.server.url}/admin/key"),
     ]
 
     assert [each.headers["Cache-Control"] for each in answers] == ["no-store"] * 2

@@ -37,10 +37,10 @@ async def test_the_call_after_the_last_one_is_refused(limited: Caller, path: str
 async def test_a_new_window_begins(http: aiohttp.ClientSession) -> None:
     """After as many seconds as the refusal says."""
     async with LocalServer(executor="scripted", max_calls=1) as server:
-        api = Caller(server, http)
-        first, refused = await api.get("/balance"), await api.get("/balance")
+        caller = Caller(server, http)
+        first, refused = await caller.get("/balance"), await caller.get("/balance")
         await asyncio.sleep(float(refused.headers["Retry-After"]))
-        again = await api.get("/balance")
+        again = await caller.get("/balance")
 
     assert [each.status for each in (first, refused, again)] == [200, 429, 200]
 

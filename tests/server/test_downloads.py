@@ -31,12 +31,6 @@ from tests.support.wall_clock import WallClock
 
 
 @pytest.fixture
-def clock() -> WallClock:
-    """The clock of `timed`."""
-    return WallClock()
-
-
-@pytest.fixture
 async def timed(
     http: aiohttp.ClientSession, queue: FromQueue, clock: WallClock
 ) -> AsyncIterator[Caller]:
@@ -45,10 +39,10 @@ async def timed(
         yield Caller(server, http)
 
 
-async def _link(api: Caller, scenario: str = "files", name: str = "report.csv") -> str:
-    task_id = await api.create(metadata={"scenario": scenario})
-    await api.reached(task_id, "finished")
-    answer = await api.get(f"/task/{task_id}/output-file/{name}")
+async def _link(caller: Caller, scenario: str = "files", name: str = "report.csv") -> str:
+    task_id = await caller.create(metadata={"scenario": scenario})
+    await caller.reached(task_id, "finished")
+    answer = await caller.get(f"/task/{task_id}/output-file/{name}")
     return answer.json["download_url"]
 
 
@@ -58,9 +52,9 @@ def _assert_refused(answer: Answer, status: int, code: str) -> None:
     assert f"<Code>{code}</Code>" in answer.text
 
 
-async def test_a_file_needs_no_key(api: Caller):
+async def test_a_file_needs_no_key(caller: Caller):
     """The link is the permission."""
-    answer = await api.get(await _link(api), key=False)
+    answer = await caller.get(await _link(caller), key=False)
 
     assert (answer.status, answer.body) == (200, b"a,b\n1,2\n")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
@@ -68,9 +62,9 @@ async def test_a_file_needs_no_key(api: Caller):
     assert answer.headers["Content-Length"] == "8"
 
 
-async def test_a_name_with_special_characters(api: Caller):
+async def test_a_name_with_special_characters(caller: Caller):
     """Space, & and # are escaped in the path of the API and in the link."""
-    answer = await api.get(await _link(api, name="notes%20%26%20more%20%231.txt"), key=False)
+    answer = await caller.get(await _link(caller, name="notes%20%26%20more%20%231.txt"), key=False)
 
     assert (answer.status, answer.text) == (200, "grün")
 
@@ -95,9 +89,9 @@ async def test_names_contain_no_secret_and_fit_into_links(
     assert content.body == b"2"
 
 
-async def test_files_run_no_scripts_here(api: Caller):
+async def test_files_run_no_scripts_here(caller: Caller):
     """A page of another site must not act as this server when a person opens it."""
-    answer = await api.get(await _link(api))
+    answer = await caller.get(await _link(caller))
 
     assert answer.headers["Content-Security-Policy"] == "sandbox"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -147,25 +141,25 @@ async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: WallClock
     ],
     ids=["signature", "expiry", "name", "no number", "no ASCII"],
 )
-async def test_an_altered_link(alter: Callable[[str], str], api: Caller):
+async def test_an_altered_link(alter: Callable[[str], str], caller: Caller):
     """Every part of it is signed."""
-    answer = await api.get(alter(await _link(api)))
+    answer = await caller.get(alter(await _link(caller)))
 
     _assert_refused(answer, 403, "SignatureDoesNotMatch")
 
 
-async def test_a_link_without_signature(api: Caller):
+async def test_a_link_without_signature(caller: Caller):
     """A key does not help: the link alone is the permission."""
-    answer = await api.get((await _link(api)).split("?")[0])
+    answer = await caller.get((await _link(caller)).split("?")[0])
 
     _assert_refused(answer, 403, "AccessDenied")
 
 
-async def test_a_link_of_another_server(api: Caller, http: aiohttp.ClientSession):
+async def test_a_link_of_another_server(caller: Caller, http: aiohttp.ClientSession):
     """Each server signs with a key of its own."""
-    url = await _link(api)
+    url = await _link(caller)
     async with LocalServer(executor=FromQueue()) as other:
-        answer = await Caller(other, http).get(url.replace(api.server.url, other.url))
+        answer = await Caller(other, http).get(url.replace(caller.server.url, other.url))
 
     _assert_refused(answer, 403, "SignatureDoesNotMatch")
 
@@ -189,10 +183,10 @@ async def test_a_good_link_to_a_file_that_is_gone(
         _assert_refused(await Caller(server, http).get(server.url + url), 404, "NoSuchKey")
 
 
-async def test_head_answers_the_same_without_the_bytes(api: Caller):
+async def test_head_answers_the_same_without_the_bytes(caller: Caller):
     """Downloaders read size and version first."""
-    url = await _link(api)
-    head, got = await api.ask("HEAD", url), await api.get(url)
+    url = await _link(caller)
+    head, got = await caller.ask("HEAD", url), await caller.get(url)
 
     assert (head.status, head.body) == (200, b"")
     for name in ("Content-Length", "Content-Type", "ETag", "Accept-Ranges"):
@@ -209,31 +203,31 @@ async def test_head_answers_the_same_without_the_bytes(api: Caller):
         ("bytes=-999", b"a,b\n1,2\n", "bytes 0-7/8"),
     ],
 )
-async def test_a_range(asked: str, content: bytes, expected: str, api: Caller):
+async def test_a_range(asked: str, content: bytes, expected: str, caller: Caller):
     """An interrupted download continues where it stopped."""
-    answer = await api.get(await _link(api), headers={"Range": asked})
+    answer = await caller.get(await _link(caller), headers={"Range": asked})
 
     assert (answer.status, answer.body) == (206, content)
     assert answer.headers["Content-Range"] == expected
 
 
 @pytest.mark.parametrize("asked", ["bytes=8-", "bytes=99-100", "bytes=-0"])
-async def test_a_range_after_the_end(asked: str, api: Caller):
+async def test_a_range_after_the_end(asked: str, caller: Caller):
     """416 with the size, so that the client can start again."""
-    answer = await api.get(await _link(api), headers={"Range": asked})
+    answer = await caller.get(await _link(caller), headers={"Range": asked})
 
     _assert_refused(answer, 416, "InvalidRange")
     assert answer.headers["Content-Range"] == "bytes */8"
 
 
-async def test_a_range_of_another_version(api: Caller):
+async def test_a_range_of_another_version(caller: Caller):
     """If-Range with another ETag returns everything; with the right one, the range."""
-    url = await _link(api)
-    etag = (await api.get(url)).headers["ETag"]
+    url = await _link(caller)
+    etag = (await caller.get(url)).headers["ETag"]
     headers = {"Range": "bytes=2-4"}
 
-    other = await api.get(url, headers={**headers, "If-Range": '"other"'})
-    same = await api.get(url, headers={**headers, "If-Range": etag})
+    other = await caller.get(url, headers={**headers, "If-Range": '"other"'})
+    same = await caller.get(url, headers={**headers, "If-Range": etag})
     assert (other.status, len(other.body)) == (200, 8)
     assert (same.status, len(same.body)) == (206, 3)
 
@@ -280,13 +274,13 @@ async def test_a_byte_costs_a_byte(
         return sha256(data, **options)
 
     async with LocalServer(executor=queue, database=place) as server:
-        api = Caller(server, http)
-        link = await _link(api, name="big.bin")
-        whole = await api.get(link)
+        caller = Caller(server, http)
+        link = await _link(caller, name="big.bin")
+        whole = await caller.get(link)
         monkeypatch.setattr(hashlib, "sha256", counting)
         tracemalloc.start()
         try:
-            byte = await api.get(link, headers={"Range": "bytes=5000005-5000005"})
+            byte = await caller.get(link, headers={"Range": "bytes=5000005-5000005"})
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -306,8 +300,8 @@ async def test_unread_downloads_use_bounded_memory(
     content = bytes(range(256)) * 40_960
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
     async with LocalServer(executor=queue) as server:
-        api = Caller(server, http)
-        link = await _link(api, name="big.bin")
+        caller = Caller(server, http)
+        link = await _link(caller, name="big.bin")
         path = link.removeprefix(server.url)
         ask = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         tracemalloc.start()
@@ -316,7 +310,7 @@ async def test_unread_downloads_use_bounded_memory(
             for number in range(MOST_OF_FILE):
                 unread.append(await _unread(server, ask))
                 await until(lambda number=number: server.requests["file"] == number + 1)
-            refused = await api.get(link, key=False)
+            refused = await caller.get(link, key=False)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -324,7 +318,7 @@ async def test_unread_downloads_use_bounded_memory(
             each.close()
         answers = []
         while not answers or answers[-1].status == 503:
-            answers.append(await api.get(link, key=False))
+            answers.append(await caller.get(link, key=False))
     record_property("peak", f"{peak / 1e6:.0f} MB")
 
     assert peak < 20 * 2e6
@@ -367,12 +361,12 @@ async def test_a_file_that_is_deleted_while_it_is_sent_breaks_off(
             await response.read()
 
 
-async def test_steps_without_a_picture_show_a_white_page(api: Caller):
+async def test_steps_without_a_picture_show_a_white_page(caller: Caller):
     """Each step has a link to it."""
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
-    urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-    first, second = [await api.get(url, key=False) for url in urls]
+    task_id = await caller.create()
+    await caller.reached(task_id, "finished")
+    urls = (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    first, second = [await caller.get(url, key=False) for url in urls]
 
     assert first.headers["Content-Type"] == "image/png"
     assert first.body == second.body == WHITE_PAGE
@@ -389,11 +383,11 @@ async def test_a_step_may_bring_its_picture(steered: Caller, queue: FromQueue):
     assert (await steered.get(url, key=False)).body == b"\x89PNG captured"
 
 
-async def test_a_failure_has_a_picture_too(api: Caller):
+async def test_a_failure_has_a_picture_too(caller: Caller):
     """There is one for each step, also for the one with the reason."""
-    task_id = await api.create(metadata={"scenario": "fails"})
-    await api.reached(task_id, "failed")
-    urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    task_id = await caller.create(metadata={"scenario": "fails"})
+    await caller.reached(task_id, "failed")
+    urls = (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
 
     assert len(urls) == 2
-    assert read_png((await api.get(urls[1])).body).size == (1280, 960)
+    assert read_png((await caller.get(urls[1])).body).size == (1280, 960)

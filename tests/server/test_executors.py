@@ -53,9 +53,11 @@ async def test_only_what_a_row_refuses_is_refused(name: str, http: aiohttp.Clien
     (row,) = (each for each in EXECUTORS if each.name == name)
     values = {"task": "Open https://a.example/", **VALUES}
     async with LocalServer(executor=name) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         answers = {
-            field: (await api.post("/run-task", json={"task": values["task"], field: value})).status
+            field: (
+                await caller.post("/run-task", json={"task": values["task"], field: value})
+            ).status
             for field, value in values.items()
         }
 
@@ -127,8 +129,8 @@ async def test_what_nothing_fits_is_refused_with_both_ways_out(
 ):
     """A task in free words needs a model; without one it has to be said in steps."""
     async with LocalServer(executor="plain") as server:
-        api = Caller(server, http)
-        task = await api.reached(await api.create(text), "failed")
+        caller = Caller(server, http)
+        task = await caller.reached(await caller.create(text), "failed")
     said = task["steps"][-1]["evaluation_previous_goal"]
 
     assert "--llm-base-url or OPENAI_BASE_URL, or say" in said

@@ -22,24 +22,24 @@ from tests.support.patience import until
 START = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-async def _upload(api: Caller, name: str) -> None:
+async def _upload(caller: Caller, name: str) -> None:
     body = {"file_name": name, "content_type": "text/plain"}
-    link = (await api.post("/uploads/presigned-url", json=body)).json["upload_url"]
+    link = (await caller.post("/uploads/presigned-url", json=body)).json["upload_url"]
     headers = {"Content-Type": "text/plain"}
-    assert (await api.put(link, key=False, headers=headers, data=b"x")).status == 200
+    assert (await caller.put(link, key=False, headers=headers, data=b"x")).status == 200
 
 
-async def _finished(api: Caller, queue: FromQueue) -> str:
+async def _finished(caller: Caller, queue: FromQueue) -> str:
     queue.step()
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
+    task_id = await caller.create()
+    await caller.reached(task_id, "finished")
     return task_id
 
 
-async def _files(api: Caller, task_id: str) -> tuple[int, int]:
-    shots = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-    return len(shots), (await api.get(f"/task/{task_id}/output-file/a.txt")).status
+async def _files(caller: Caller, task_id: str) -> tuple[int, int]:
+    shots = (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    return len(shots), (await caller.get(f"/task/{task_id}/output-file/a.txt")).status
 
 
 @pytest.mark.parametrize(("days", "is_gone"), [(29.99, False), (30.01, True)])
@@ -51,16 +51,16 @@ async def test_a_start_deletes_what_is_too_old(
     path = tmp_path / "server.db"
     queue = FromQueue()
     async with LocalServer(database=path, executor=queue, now=lambda: time) as server:
-        api = Caller(server, http)
-        task_id = await _finished(api, queue)
-        await _upload(api, "old.txt")
+        caller = Caller(server, http)
+        task_id = await _finished(caller, queue)
+        await _upload(caller, "old.txt")
     time += timedelta(days=days)
     for _ in range(2):
         async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
-            api = Caller(server, http)
-            files = await _files(api, task_id)
-            task = await api.task(task_id)
-            included = await api.post(
+            caller = Caller(server, http)
+            files = await _files(caller, task_id)
+            task = await caller.task(task_id)
+            included = await caller.post(
                 "/run-task", json={"task": "x", "included_file_names": ["old.txt"]}
             )
             content = server.store.file(task_id, "a.txt")
@@ -83,28 +83,30 @@ async def test_a_running_server_deletes_them_too():
 
     queue = FromQueue()
     async with LocalServer(executor=queue, now=now) as server, aiohttp.ClientSession() as http:
-        api = Caller(server, http)
-        ended = await _finished(api, queue)
+        caller = Caller(server, http)
+        ended = await _finished(caller, queue)
         queue.step()
-        working = await api.create()
-        await api.reached(working, "running", steps=1)
+        working = await caller.create()
+        await caller.reached(working, "running", steps=1)
         for name in ("kept.txt", "let go.txt"):
-            await _upload(api, name)
+            await _upload(caller, name)
         later = (START + timedelta(days=300)).isoformat()
         body = {"task": "x", "schedule_type": "cron", "cron_expression": "0 0 1 1 *"}
-        answer = await api.post(
+        answer = await caller.post(
             "/scheduled-task",
             json={**body, "start_at": later, "included_file_names": ["kept.txt"]},
         )
         assert answer.status == 200
         jump = timedelta(days=28)
         await asyncio.sleep(timedelta(days=1).total_seconds())
-        before = await _files(api, ended)
+        before = await _files(caller, ended)
         await asyncio.sleep(timedelta(days=2).total_seconds())
-        after = await _files(api, ended)
-        shots, _ = await _files(api, working)
+        after = await _files(caller, ended)
+        shots, _ = await _files(caller, working)
         uploads = [
-            (await api.post("/run-task", json={"task": "x", "included_file_names": [name]})).status
+            (
+                await caller.post("/run-task", json={"task": "x", "included_file_names": [name]})
+            ).status
             for name in ("kept.txt", "let go.txt")
         ]
 
@@ -124,25 +126,25 @@ async def test_old_tasks_go_with_all_that_was_theirs(
     def started(**options: object) -> LocalServer:
         return LocalServer(database=path, executor=executor, now=lambda: time, **options)  # type: ignore[arg-type]
 
-    async def ended(api: Caller, scenario: str, **fields: bool) -> str:
-        task_id = await api.create(metadata={"scenario": scenario}, **fields)
-        await api.reached(task_id, "running" if scenario == "hangs" else "finished")
+    async def ended(caller: Caller, scenario: str, **fields: bool) -> str:
+        task_id = await caller.create(metadata={"scenario": scenario}, **fields)
+        await caller.reached(task_id, "running" if scenario == "hangs" else "finished")
         return task_id
 
     async with receiving() as receiver, started(webhooks=[Webhook(receiver.url, SECRET)]) as server:
-        api = Caller(server, http)
-        shop = await api.with_new_key("shop")
-        gone = [await ended(api, "files", save_browser_data=True), await ended(api, "quick")]
-        kept = [await ended(api, "hangs"), await ended(api, "quick")]
+        caller = Caller(server, http)
+        shop = await caller.with_new_key("shop")
+        gone = [await ended(caller, "files", save_browser_data=True), await ended(caller, "quick")]
+        kept = [await ended(caller, "hangs"), await ended(caller, "quick")]
         gone.append(await ended(shop, "quick"))
         await until(lambda: {each.state for each in server.deliveries} == {"delivered"})
     time += timedelta(days=2)
     async with started(task_days=1) as server:
-        api, shop = Caller(server, http), Caller(server, http, shop.api_key)
+        caller, shop = Caller(server, http), Caller(server, http, shop.api_key)
         await until(lambda: len(server.store.tasks) == 2)
         young = await ended(shop, "quick")
-        lists = [(await each.get("/tasks")).json for each in (api, shop)]
-        missing = {(await api.get(f"/task/{each}")).status for each in gone[:2]}
+        lists = [(await each.get("/tasks")).json for each in (caller, shop)]
+        missing = {(await caller.get(f"/task/{each}")).status for each in gone[:2]}
 
     assert [[row["id"] for row in each["tasks"]] for each in lists] == [kept[::-1], [young]]
     assert [each["total_count"] for each in lists] == [2, 1]
@@ -164,9 +166,9 @@ async def test_a_schedule_keeps_the_files_of_its_owner_only(
     """A file of the same name that another owner has uploaded is deleted when it is old."""
     time, path = START, tmp_path / "server.db"
     async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
-        api = Caller(server, http)
-        shop = await api.with_new_key("shop")
-        for each in (api, shop):
+        caller = Caller(server, http)
+        shop = await caller.with_new_key("shop")
+        for each in (caller, shop):
             await _upload(each, "old.txt")
         later = (START + timedelta(days=300)).isoformat()
         body = {"task": "x", "schedule_type": "interval", "interval_minutes": 60}

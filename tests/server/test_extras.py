@@ -29,12 +29,12 @@ def hide(monkeypatch: pytest.MonkeyPatch) -> Hide:
     return hide
 
 
-async def test_schedules_by_cron_expression_are_refused_without_cronsim(api: Caller, hide: Hide):
+async def test_schedules_by_cron_expression_are_refused_without_cronsim(caller: Caller, hide: Hide):
     """Creating and changing fail with the name of the missing extra; intervals still work."""
     hide("cronsim")
-    created = await api.post("/scheduled-task", json=DAILY)
-    hourly = await api.post("/scheduled-task", json=HOURLY)
-    changed = await api.put(
+    created = await caller.post("/scheduled-task", json=DAILY)
+    hourly = await caller.post("/scheduled-task", json=HOURLY)
+    changed = await caller.put(
         f"/scheduled-task/{hourly.json['id']}",
         json={"schedule_type": "cron", "cron_expression": "0 8 * * *"},
     )
@@ -74,9 +74,9 @@ async def test_a_server_of_a_bare_installation_reads_pages(
     hide("PIL", "cronsim", "cryptography", "playwright")
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     async with StaticSite(example_site_directory()) as site, LocalServer() as server:
-        api = Caller(server, http)
-        task_id = await api.create(f"Open {site.url} and tell me the title")
-        task = await api.reached(task_id, "finished")
+        caller = Caller(server, http)
+        task_id = await caller.create(f"Open {site.url} and tell me the title")
+        task = await caller.reached(task_id, "finished")
 
     assert server.executor.name == "steps without a browser"
     assert task["output"] == "Tern & Tide Bicycles"

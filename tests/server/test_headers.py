@@ -14,9 +14,9 @@ PATHS = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_the_server_names_no_versions(path: str, api: Caller):
+async def test_the_server_names_no_versions(path: str, caller: Caller):
     """No header names the software of the server."""
-    answer = await api.get(api.server.url + path)
+    answer = await caller.get(caller.server.url + path)
 
     assert answer.headers["Server"] == "browser-use-async"
     assert "Strict-Transport-Security" not in answer.headers
@@ -33,12 +33,12 @@ async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
 async def test_pictures_are_for_pages_of_this_site(http: aiohttp.ClientSession):
     """Other sites cannot embed them."""
     async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
-        task_id = await api.create()
-        await api.reached(task_id, "finished")
-        (picture, *_) = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-        answers = [await api.get(url, key=False) for url in (picture, f"{server.url}/icon.svg")]
-        page = await api.get(server.url)
+        caller = Caller(server, http)
+        task_id = await caller.create()
+        await caller.reached(task_id, "finished")
+        (picture, *_) = (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+        answers = [await caller.get(url, key=False) for url in (picture, f"{server.url}/icon.svg")]
+        page = await caller.get(server.url)
 
     assert [each.headers["Cross-Origin-Resource-Policy"] for each in answers] == ["same-site"] * 2
     assert "Cross-Origin-Resource-Policy" not in page.headers

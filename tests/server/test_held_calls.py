@@ -37,15 +37,15 @@ def bounded(**bounds: int) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-async def running(steered: Caller) -> tuple[Caller, str]:
+async def held_task(steered: Caller) -> tuple[Caller, str]:
     """A server with a task that runs until the test ends it."""
     task_id = await steered.create()
     await steered.reached(task_id, "running")
     return steered, task_id
 
 
-async def _held(api: Caller, task_id: str, prefer: str) -> Answer:
-    return await api.get(f"/task/{task_id}/status", headers={"Prefer": prefer})
+async def _held(caller: Caller, task_id: str, prefer: str) -> Answer:
+    return await caller.get(f"/task/{task_id}/status", headers={"Prefer": prefer})
 
 
 class _Stream:
@@ -64,27 +64,29 @@ class _Stream:
 
 @asynccontextmanager
 async def _stream(
-    api: Caller,
+    caller: Caller,
     http: aiohttp.ClientSession,
     cursor: str = "now",
     wait: int = 30,
 ) -> AsyncIterator[_Stream]:
     headers = {
-        "Authorization": f"Bearer {api.api_key}",
+        "Authorization": f"Bearer {caller.api_key}",
         "Prefer": f"wait={wait}",
         HEADER: cursor,
     }
-    async with http.get(f"{api.server.base_url}/tasks?page=1&limit=1", headers=headers) as response:
+    async with http.get(
+        f"{caller.server.base_url}/tasks?page=1&limit=1", headers=headers
+    ) as response:
         yield _Stream(response)
 
 
-async def test_a_status_call_is_held_until_the_status_changes(running: tuple[Caller, str]):
+async def test_a_status_call_is_held_until_the_status_changes(held_task: tuple[Caller, str]):
     """It is answered at the change, and its header says for how long it could have waited."""
-    api, task_id = running
-    call = asyncio.create_task(_held(api, task_id, "wait=30"))
+    caller, task_id = held_task
+    call = asyncio.create_task(_held(caller, task_id, "wait=30"))
     await asyncio.sleep(10.0)
     assert not call.done()
-    await api.put(f"/pause-task?task_id={task_id}")
+    await caller.put(f"/pause-task?task_id={task_id}")
 
     answer = await call
 
@@ -93,12 +95,12 @@ async def test_a_status_call_is_held_until_the_status_changes(running: tuple[Cal
     assert 10.0 <= loop_time() < 10.5
 
 
-async def test_a_status_call_without_change_is_answered_in_the_end(running: tuple[Caller, str]):
+async def test_a_status_call_without_change_is_answered_in_the_end(held_task: tuple[Caller, str]):
     """It has the current status; steps in between do not change the status."""
-    api, task_id = running
-    queue = api.server.executor
+    caller, task_id = held_task
+    queue = caller.server.executor
     assert isinstance(queue, FromQueue)
-    call = asyncio.create_task(_held(api, task_id, "respond-async, wait=30"))
+    call = asyncio.create_task(_held(caller, task_id, "respond-async, wait=30"))
     await asyncio.sleep(5.0)
     queue.step()
 
@@ -109,10 +111,10 @@ async def test_a_status_call_without_change_is_answered_in_the_end(running: tupl
 
 
 async def test_a_change_while_the_status_is_read_is_answered_at_once(
-    running: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
+    held_task: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
 ):
     """A shared database answers a moment after the read."""
-    api, task_id = running
+    caller, task_id = held_task
     has_read, may_answer, by_id = asyncio.Event(), asyncio.Event(), SqliteDatabase.by_id
 
     async def late(database: SqliteDatabase, table: str, columns: str, row_id: str) -> Row | None:
@@ -122,9 +124,9 @@ async def test_a_change_while_the_status_is_read_is_answered_at_once(
         return found
 
     monkeypatch.setattr(SqliteDatabase, "by_id", late)
-    call = asyncio.create_task(_held(api, task_id, "wait=30; status=running"))
+    call = asyncio.create_task(_held(caller, task_id, "wait=30; status=running"))
     await has_read.wait()
-    await api.put(f"/pause-task?task_id={task_id}")
+    await caller.put(f"/pause-task?task_id={task_id}")
     may_answer.set()
 
     answer = await call
@@ -149,25 +151,25 @@ async def test_a_change_while_the_status_is_read_is_answered_at_once(
     ],
 )
 async def test_these_are_answered_at_once(
-    running: tuple[Caller, str], prefer: str, applied: str | None
+    held_task: tuple[Caller, str], prefer: str, applied: str | None
 ):
     """A status that the client does not know yet, and invalid preferences."""
-    api, task_id = running
+    caller, task_id = held_task
 
-    answer = await _held(api, task_id, prefer)
+    answer = await _held(caller, task_id, prefer)
 
     assert answer.json == "running"
     assert answer.headers.get("Preference-Applied") == applied
     assert loop_time() < 1.0
 
 
-async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(running: tuple[Caller, str]):
+async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(held_task: tuple[Caller, str]):
     """Nothing will change any more."""
-    api, task_id = running
-    await api.put(f"/stop-task?task_id={task_id}")
+    caller, task_id = held_task
+    await caller.put(f"/stop-task?task_id={task_id}")
 
-    ended = await _held(api, task_id, "wait=30; status=stopped")
-    unknown = await _held(api, "nothing", "wait=30")
+    ended = await _held(caller, task_id, "wait=30; status=stopped")
+    unknown = await _held(caller, "nothing", "wait=30")
 
     assert ended.json == "stopped"
     assert unknown.status == 404
@@ -176,15 +178,15 @@ async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(running: tu
 
 @bounded(MAX_HELD=1)
 async def test_beyond_the_bound_calls_are_not_held(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """They are answered at once, and without the header that says so."""
-    api, task_id = running
-    first = asyncio.create_task(_held(api, task_id, "wait=30"))
+    caller, task_id = held_task
+    first = asyncio.create_task(_held(caller, task_id, "wait=30"))
     await asyncio.sleep(1.0)
 
-    second = await _held(api, task_id, "wait=30")
-    async with _stream(api, http) as stream:
+    second = await _held(caller, task_id, "wait=30")
+    async with _stream(caller, http) as stream:
         page = json.loads(await stream.response.read())
 
     assert second.json == "running"
@@ -196,10 +198,10 @@ async def test_beyond_the_bound_calls_are_not_held(
 
 
 @bounded(MAX_HELD=4)
-async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
+async def test_an_owner_has_half_of_the_held_calls(held_task: tuple[Caller, str]):
     """Others are held while one has its half; the server's own key may use all."""
-    api, task_id = running
-    shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
+    caller, task_id = held_task
+    shop, other = await caller.with_new_key("shop"), await caller.with_new_key("other")
     ids = {each: await each.create() for each in (shop, other)}
     for each, created in ids.items():
         await each.reached(created, "running")
@@ -208,7 +210,7 @@ async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
     beyond = await _held(shop, ids[shop], "wait=30")
     held.append(asyncio.create_task(_held(other, ids[other], "wait=30")))
     await asyncio.sleep(1.0)
-    held.append(asyncio.create_task(_held(api, task_id, "wait=30")))
+    held.append(asyncio.create_task(_held(caller, task_id, "wait=30")))
     await asyncio.sleep(1.0)
     full = await _held(other, ids[other], "wait=30")
 
@@ -221,11 +223,11 @@ async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
 
 @bounded(MAX_STREAMS=2)
 async def test_an_owner_has_half_of_the_streams(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """So that others have a place."""
-    shop = await running[0].with_new_key("shop")
-    other = await running[0].with_new_key("other")
+    shop = await held_task[0].with_new_key("shop")
+    other = await held_task[0].with_new_key("other")
     async with _stream(shop, http) as first:
         await first.line()
         async with (
@@ -239,15 +241,15 @@ async def test_an_owner_has_half_of_the_streams(
 
 
 @bounded(MAX_HELD=1)
-async def test_a_client_that_has_gone_frees_its_place(running: tuple[Caller, str]):
+async def test_a_client_that_has_gone_frees_its_place(held_task: tuple[Caller, str]):
     """Within seconds, and not at the end of its minute."""
-    api, task_id = running
+    caller, task_id = held_task
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(2.0):
-            await _held(api, task_id, "wait=60")
+            await _held(caller, task_id, "wait=60")
     await asyncio.sleep(8.0)
 
-    answer = await _held(api, task_id, "wait=1")
+    answer = await _held(caller, task_id, "wait=1")
 
     assert answer.headers["Preference-Applied"] == "wait=1"
 
@@ -255,11 +257,11 @@ async def test_a_client_that_has_gone_frees_its_place(running: tuple[Caller, str
 async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSession):
     """A held call and a stream end at once and complete."""
     async with LocalServer(executor=FromQueue()) as server:
-        api = Caller(server, http)
-        task_id = await api.create()
-        await api.reached(task_id, "running")
-        call = asyncio.create_task(_held(api, task_id, "wait=60"))
-        async with _stream(api, http) as stream:
+        caller = Caller(server, http)
+        task_id = await caller.create()
+        await caller.reached(task_id, "running")
+        call = asyncio.create_task(_held(caller, task_id, "wait=60"))
+        async with _stream(caller, http) as stream:
             await stream.line()
             await asyncio.sleep(1.0)
             closing = asyncio.create_task(server.aclose())
@@ -272,17 +274,17 @@ async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSessi
 
 
 async def test_a_stream_has_each_change_of_each_task(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """New tasks too, and in their order."""
-    api, first = running
-    async with _stream(api, http) as stream:
+    caller, first = held_task
+    async with _stream(caller, http) as stream:
         assert stream.response.headers["Preference-Applied"] == "wait=30"
         assert stream.response.content_type == "application/x-ndjson"
         assert (await stream.line())["reset"] is False
         await asyncio.sleep(10.0)
-        second = await api.create()
-        await api.put(f"/stop-task?task_id={first}")
+        second = await caller.create()
+        await caller.put(f"/stop-task?task_id={first}")
 
         events = [await stream.line() for _ in range(3)]
 
@@ -295,17 +297,17 @@ async def test_a_stream_has_each_change_of_each_task(
 
 
 async def test_a_cursor_continues_where_a_stream_broke_off(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """The changes in between are sent first."""
-    api, task_id = running
-    async with _stream(api, http) as stream:
+    caller, task_id = held_task
+    async with _stream(caller, http) as stream:
         cursor = (await stream.line())["cursor"]
-    await api.put(f"/pause-task?task_id={task_id}")
+    await caller.put(f"/pause-task?task_id={task_id}")
     await asyncio.sleep(5.0)
-    await api.put(f"/resume-task?task_id={task_id}")
+    await caller.put(f"/resume-task?task_id={task_id}")
 
-    async with _stream(api, http, cursor) as stream:
+    async with _stream(caller, http, cursor) as stream:
         place, *events = [await stream.line() for _ in range(3)]
 
     assert place == {"cursor": cursor, "reset": False}
@@ -313,14 +315,14 @@ async def test_a_cursor_continues_where_a_stream_broke_off(
 
 
 async def test_a_list_answer_gives_the_cursor_of_its_moment(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """The page and the stream that follows it have no gap between them."""
-    api, task_id = running
-    page = await api.get("/tasks")
-    await api.put(f"/stop-task?task_id={task_id}")
+    caller, task_id = held_task
+    page = await caller.get("/tasks")
+    await caller.put(f"/stop-task?task_id={task_id}")
 
-    async with _stream(api, http, page.headers[HEADER]) as stream:
+    async with _stream(caller, http, page.headers[HEADER]) as stream:
         place, events = await stream.line(), await stream.line()
 
     assert place["reset"] is False
@@ -329,22 +331,22 @@ async def test_a_list_answer_gives_the_cursor_of_its_moment(
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "a-1", "-1", "now-0", "9" * 5000])
 async def test_an_unknown_cursor_is_refused_safely(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, cursor: str
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession, cursor: str
 ):
     """The first line says that changes may be missing, and the stream continues from now."""
-    api, task_id = running
-    async with _stream(api, http, cursor) as stream:
+    caller, task_id = held_task
+    async with _stream(caller, http, cursor) as stream:
         assert (await stream.line())["reset"] is True
-        await api.put(f"/stop-task?task_id={task_id}")
+        await caller.put(f"/stop-task?task_id={task_id}")
         assert (await stream.line())["status"] == "stopped"
 
 
 async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
     """Another run has other numbers, and only the latest changes are stored."""
-    api, _task_id = running
-    cursor = (await api.get("/tasks")).headers[HEADER]
+    caller, _task_id = held_task
+    cursor = (await caller.get("/tasks")).headers[HEADER]
     monkeypatch.setattr(server_changes, "MAX_LOGGED", 2)
     async with LocalServer(executor=FromQueue()) as restarted:
         other = Caller(restarted, http)
@@ -358,11 +360,11 @@ async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
 
 
 async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """It sends an empty line every few seconds."""
-    api, _task_id = running
-    async with _stream(api, http, wait=10) as stream:
+    caller, _task_id = held_task
+    async with _stream(caller, http, wait=10) as stream:
         text = await stream.response.read()
 
     assert text.count(b"\n\n") >= 2
@@ -380,13 +382,13 @@ async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
     ],
 )
 async def test_faults_meet_streams_too(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, fault: Fault
+    held_task: tuple[Caller, str], http: aiohttp.ClientSession, fault: Fault
 ):
     """Each affects a stream like an answer that is not sent yet, and its place is freed."""
-    api, _task_id = running
-    api.server.set_faults([fault])
+    caller, _task_id = held_task
+    caller.server.set_faults([fault])
     try:
-        async with _stream(api, http, wait=5) as stream:
+        async with _stream(caller, http, wait=5) as stream:
             status, kind = stream.response.status, stream.response.content_type
             await stream.response.read()
     except aiohttp.ClientError:
@@ -394,15 +396,15 @@ async def test_faults_meet_streams_too(
     else:
         assert (status == 503) == (fault.kind == "status")
         assert (kind == "text/html") == (fault.kind == "content_type")
-    api.server.set_faults([])
-    async with _stream(api, http) as stream:
+    caller.server.set_faults([])
+    async with _stream(caller, http) as stream:
         assert await stream.line() is not None
 
 
-async def test_a_held_call_needs_the_key(running: tuple[Caller, str]):
+async def test_a_held_call_needs_the_key(held_task: tuple[Caller, str]):
     """It is needed as for every call, and refused without a wait."""
-    api, task_id = running
-    refused = await api.get(f"/task/{task_id}/status", key=False, headers={"Prefer": "wait=30"})
+    caller, task_id = held_task
+    refused = await caller.get(f"/task/{task_id}/status", key=False, headers={"Prefer": "wait=30"})
 
     assert refused.status == 403
     assert loop_time() < 1.0

@@ -16,12 +16,12 @@ from tests.server.steering import FromQueue
 from tests.support.patience import until
 
 
-async def _ended(api: Caller, queue: FromQueue, characters: int) -> str:
+async def _ended(caller: Caller, queue: FromQueue, characters: int) -> str:
     """The address of a task with an output of so many characters."""
     queue.items.put_nowait(Finished("x" * characters))
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
-    return f"{api.server.base_url}/task/{task_id}"
+    task_id = await caller.create()
+    await caller.reached(task_id, "finished")
+    return f"{caller.server.base_url}/task/{task_id}"
 
 
 async def _unread(server: LocalServer, url: str) -> socket.socket:
@@ -62,19 +62,19 @@ async def test_large_answers_of_an_owner_are_limited(
     """Beyond that the owner gets 429 until one is read or given up; others are answered."""
     monkeypatch.setattr(large_answers, "MOST_OF_OWNER", 2)
     async with LocalServer(executor=queue) as server:
-        api = Caller(server, http)
-        other = await api.with_new_key("other")
-        urls = [await _ended(each, queue, 900_000) for each in (api, other)]
+        caller = Caller(server, http)
+        other = await caller.with_new_key("other")
+        urls = [await _ended(each, queue, 900_000) for each in (caller, other)]
         asked = server.requests["get_task"]
         unread = [await _unread(server, urls[0]) for _ in range(2)]
         await until(lambda: server.requests["get_task"] == asked + 2)
-        refused = await api.get(urls[0])
-        small = await api.get(f"{urls[0]}/status")
+        refused = await caller.get(urls[0])
+        small = await caller.get(f"{urls[0]}/status")
         others = await other.get(urls[1])
         unread[0].close()
         answer = refused
         while answer.status == 429:
-            answer = await api.get(urls[0])
+            answer = await caller.get(urls[0])
         unread[1].close()
 
     assert refused.status == 429

@@ -141,8 +141,8 @@ async def test_timestamps_come_from_the_clock_that_was_given(http: aiohttp.Clien
     """One wall clock is used everywhere, so that tests can set it."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     async with LocalServer(executor="scripted", now=lambda: moment) as server:
-        api = Caller(server, http)
-        task = await api.reached(await api.create(), "finished")
+        caller = Caller(server, http)
+        task = await caller.reached(await caller.create(), "finished")
 
     assert task["created_at"] == task["finished_at"] == "2026-01-02T03:04:05.000000Z"
 
@@ -155,9 +155,9 @@ async def test_the_end_leaves_nothing_behind():
         warnings.simplefilter("always")
         async with aiohttp.ClientSession() as http:
             async with LocalServer(executor=queue) as server:
-                api = Caller(server, http)
+                caller = Caller(server, http)
                 for _ in range(3):
-                    await api.reached(await api.create(), "running")
+                    await caller.reached(await caller.create(), "running")
             assert asyncio.all_tasks() == before
         await asyncio.sleep(0)  # closed transports release their sockets in the next turn
         gc.collect()
@@ -171,8 +171,8 @@ async def test_closing_waits_for_the_clean_up():
     """Executors have some seconds for it."""
     queue = FromQueue(cleanup=0.05)
     async with aiohttp.ClientSession() as http, LocalServer(executor=queue) as server:
-        api = Caller(server, http)
-        await api.reached(await api.create(), "running")
+        caller = Caller(server, http)
+        await caller.reached(await caller.create(), "running")
 
     assert queue.ended == 1
 
@@ -205,12 +205,12 @@ async def test_closing_twice_is_harmless():
 
 
 async def test_nothing_is_logged_by_default(
-    api: Caller, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    caller: Caller, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     """The exception is the access log, shown where a program enables it; it has no secret."""
     with caplog.at_level(logging.DEBUG):
-        task = await api.reached(await api.create(), "finished")
-        await api.get(task["live_url"])
+        task = await caller.reached(await caller.create(), "finished")
+        await caller.get(task["live_url"])
 
     ours = [each for each in caplog.records if each.name.startswith(("aiohttp", "browser_use"))]
     assert {each.name for each in ours} == {"browser_use_async.server.access"}
@@ -225,13 +225,13 @@ async def test_an_hour_of_polling_in_virtual_time():
     scenario = Scenario(steps=["Go on"] * 60, step_seconds=60)
     executor = ScriptedExecutor(default=scenario)
     async with aiohttp.ClientSession() as http, LocalServer(executor=executor) as server:
-        api = Caller(server, http)
-        task_id = await api.create()
+        caller = Caller(server, http)
+        task_id = await caller.create()
         looks = 0
-        while (await api.get(f"/task/{task_id}/status")).json != "finished":
+        while (await caller.get(f"/task/{task_id}/status")).json != "finished":
             looks += 1
             await asyncio.sleep(10)
-        task = await api.task(task_id)
+        task = await caller.task(task_id)
 
     assert len(task["steps"]) == 60
     assert 359 <= looks <= 361

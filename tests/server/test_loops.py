@@ -10,21 +10,14 @@ import pytest
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.storage.postgres.connection import CHANNEL
 from tests.server.calling import Answer, Caller
-from tests.server.fleet.conftest import (
-    Start,
-    eventually,
-    reached,
-    server_key,
-    start,
-)
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, reached
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 
-__all__ = ["server_key", "start"]
 
-
-async def _health(api: Caller) -> Answer:
-    return await api.get(f"{api.server.url}/healthz", key=False)
+async def _health(caller: Caller) -> Answer:
+    return await caller.get(f"{caller.server.url}/healthz", key=False)
 
 
 class _Clock:
@@ -48,16 +41,16 @@ async def test_schedules_outlive_any_exception(
     """Log and health report the failures; schedules run again when they end."""
     clock = _Clock()
     async with LocalServer(executor=FromQueue(), now=clock) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         hourly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
-        assert (await api.post("/scheduled-task", json=hourly)).status == 200
+        assert (await caller.post("/scheduled-task", json=hourly)).status == 200
         await asyncio.sleep(3590)
         clock.is_broken = True
         await asyncio.sleep(300)
-        broken = await _health(api)
+        broken = await _health(caller)
         clock.is_broken = False
         await asyncio.sleep(70)
-        mended = await _health(api)
+        mended = await _health(caller)
         runs = [f"{record.created_at:%H:%M}" for record in server.store.tasks]
 
     assert (broken.status, broken.json) == (
@@ -77,8 +70,8 @@ async def test_events_are_sent_after_any_exception(http: aiohttp.ClientSession):
         webhook = Webhook(receiver.url, SECRET)
         async with LocalServer(executor=FromQueue(), now=clock, webhooks=[webhook]) as server:
             receiver.gate.clear()
-            api = Caller(server, http)
-            await api.reached(await api.create(), "running")
+            caller = Caller(server, http)
+            await caller.reached(await caller.create(), "running")
             await receiver.has(2)
             clock.is_broken = True
             receiver.gate.set()
@@ -95,17 +88,19 @@ async def test_events_are_sent_after_any_exception(http: aiohttp.ClientSession):
 @pytest.mark.timeout(120)
 async def test_a_server_listens_on_after_an_unreadable_announcement(start: Start, postgres: str):
     """An unreadable message on the servers' channel does not stop them from reading others."""
-    api, other, queue = await start(role="api"), await start(role="api"), FromQueue()
+    caller, other, queue = await start(role="api"), await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
 
     async def is_failing() -> bool:
         await asyncio.to_thread(_announce, postgres)
-        return bool((await _health(api)).json == {"status": "failing", "loops": ["listener"]})
+        return bool((await _health(caller)).json == {"status": "failing", "loops": ["listener"]})
 
     await eventually(is_failing)
-    held = asyncio.ensure_future(api.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"}))
+    held = asyncio.ensure_future(
+        caller.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"})
+    )
     await other.put("/pause-task", params={"task_id": task_id})
     async with asyncio.timeout(20):
         answer = await held

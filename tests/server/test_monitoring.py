@@ -31,9 +31,9 @@ from tests.support.tcp_proxy import TcpProxy
 Values = Mapping[tuple[str, ...], float]
 
 
-async def _scraped(api: Caller) -> Values:
+async def _scraped(caller: Caller) -> Values:
     """The metrics of a server: the values by the name and the values of the labels."""
-    answer = await api.get(f"{api.server.url}/metrics")
+    answer = await caller.get(f"{caller.server.url}/metrics")
     assert answer.status == 200, answer.text
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     return {
@@ -43,9 +43,9 @@ async def _scraped(api: Caller) -> Values:
     }
 
 
-async def test_a_healthy_server_says_so_without_a_key(api: Caller):
+async def test_a_healthy_server_says_so_without_a_key(caller: Caller):
     """It answers without a key, and without details."""
-    answer = await api.get(f"{api.server.url}/healthz", key=False)
+    answer = await caller.get(f"{caller.server.url}/healthz", key=False)
 
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
@@ -108,12 +108,12 @@ async def test_tasks_that_nothing_has_begun_are_queued(http: aiohttp.ClientSessi
 
     now = datetime(2026, 5, 1, tzinfo=UTC)
     async with LocalServer(executor=FewBrowsers(), now=lambda: now) as server:
-        api = Caller(server, http)
-        empty = await _scraped(api)
+        caller = Caller(server, http)
+        empty = await _scraped(caller)
         for _ in range(3):
-            await api.create()
+            await caller.create()
             now += timedelta(seconds=10)
-        full = await _scraped(api)
+        full = await _scraped(caller)
 
     assert (empty["tasks_queued",], empty["tasks_oldest_queued_seconds",]) == (0, 0)
     assert (empty["slots",], empty["slots_free",]) == (2, 2)
@@ -122,12 +122,12 @@ async def test_tasks_that_nothing_has_begun_are_queued(http: aiohttp.ClientSessi
 
 
 async def test_failures_are_counted_by_kind(
-    api: Caller, tmp_path: Path, http: aiohttp.ClientSession
+    caller: Caller, tmp_path: Path, http: aiohttp.ClientSession
 ):
     """The kinds are errors of the executor, the limit of steps, and a restart."""
-    await api.reached(await api.create(metadata={"scenario": "fails"}), "failed")
-    await api.reached(await api.create(max_agent_steps=1), "failed")
-    failed = await _scraped(api)
+    await caller.reached(await caller.create(metadata={"scenario": "fails"}), "failed")
+    await caller.reached(await caller.create(max_agent_steps=1), "failed")
+    failed = await _scraped(caller)
     database = tmp_path / "server.db"
     async with LocalServer(executor=FromQueue(), database=database) as server:
         await Caller(server, http).create()
@@ -266,10 +266,10 @@ async def test_servers_of_one_database_report_the_same_queue(
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     shared = {"database": postgres, "api_key": "bu_of-the-tests-of-monitoring"}
     async with LocalServer(executor=FromQueue(), role="api", **shared) as server:
-        api = Caller(server, http)
-        await api.create()
+        caller = Caller(server, http)
+        await caller.create()
         async with LocalServer(executor=FromQueue(), role="api", **shared) as other:
-            queued = [await _scraped(each) for each in (api, Caller(other, http))]
+            queued = [await _scraped(each) for each in (caller, Caller(other, http))]
         browsers = ChromiumSettings(max_browsers=3)
         async with LocalServer(
             executor=FromQueue(), chromium=browsers, drain=0, **shared
@@ -297,11 +297,11 @@ async def test_a_server_cut_from_its_database_is_not_healthy(
         async with LocalServer(
             executor=FromQueue(), role="api", database=database, api_key=key
         ) as server:
-            api = Caller(server, http)
+            caller = Caller(server, http)
 
             async def turns(status: int) -> None:
                 async with asyncio.timeout(PATIENCE):
-                    while (await api.get(f"{server.url}/healthz", key=False)).status != status:  # noqa: ASYNC110
+                    while (await caller.get(f"{server.url}/healthz", key=False)).status != status:  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
 
             await turns(200)
@@ -311,25 +311,25 @@ async def test_a_server_cut_from_its_database_is_not_healthy(
             await turns(200)
 
 
-async def test_requests_are_counted_by_route_and_status(api: Caller):
+async def test_requests_are_counted_by_route_and_status(caller: Caller):
     """By the name of the route, never by the path, which any client chooses."""
-    await api.create()
-    await api.get("/task/no-such-task")
-    await api.get(f"{api.server.url}/no/such/page")
-    metrics = await _scraped(api)
+    await caller.create()
+    await caller.get("/task/no-such-task")
+    await caller.get(f"{caller.server.url}/no/such/page")
+    metrics = await _scraped(caller)
 
     assert metrics["requests_total", "run_task", "200"] == 1
     assert metrics["requests_total", "get_task", "404"] == 1
     assert metrics["requests_total", "unrouted", "404"] == 1
 
 
-async def test_metrics_are_for_keys_with_the_scope_admin(api: Caller):
+async def test_metrics_are_for_keys_with_the_scope_admin(caller: Caller):
     """A monitoring system has a key for nothing else."""
-    url = f"{api.server.url}/metrics"
-    reader = await api.with_new_key("reader", scopes=["read", "run"])
-    monitor = await api.with_new_key("monitor", scopes=["admin"])
+    url = f"{caller.server.url}/metrics"
+    reader = await caller.with_new_key("reader", scopes=["read", "run"])
+    monitor = await caller.with_new_key("monitor", scopes=["admin"])
 
-    assert (await api.get(url, key=False)).status == 403
+    assert (await caller.get(url, key=False)).status == 403
     assert (await reader.get(url)).status == 403
     assert (await monitor.get(url)).status == 200
     assert (await monitor.get("/tasks")).status == 403
@@ -338,23 +338,23 @@ async def test_metrics_are_for_keys_with_the_scope_admin(api: Caller):
 async def test_other_machines_read_metrics_behind_a_proxy(http: aiohttp.ClientSession):
     """Everything else of administration is refused there."""
     async with reachable(**BEHIND) as (server, here):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         proxied = {"X-Forwarded-For": "192.0.2.1"}
-        metrics = await api.get(f"{here}/metrics", headers=proxied)
-        faults = await api.get(f"{here}/admin/faults", headers=proxied)
+        metrics = await caller.get(f"{here}/metrics", headers=proxied)
+        faults = await caller.get(f"{here}/admin/faults", headers=proxied)
 
     assert (metrics.status, faults.status) == (200, 403)
 
 
 async def test_servers_of_one_program_have_metrics_of_their_own(
-    api: Caller, http: aiohttp.ClientSession
+    caller: Caller, http: aiohttp.ClientSession
 ):
     """This includes the OpenMetrics format, and the memory of the process."""
-    await api.create()
+    await caller.create()
     async with LocalServer(executor="scripted") as server:
         other = await _scraped(Caller(server, http))
-    answer = await api.get(
-        f"{api.server.url}/metrics",
+    answer = await caller.get(
+        f"{caller.server.url}/metrics",
         headers={"Accept": "application/openmetrics-text; version=1.0.0"},
     )
     families = {family.name: family for family in parse_openmetrics(answer.text)}
@@ -365,11 +365,11 @@ async def test_servers_of_one_program_have_metrics_of_their_own(
 
 
 async def test_without_the_package_metrics_say_what_is_missing(
-    api: Caller, monkeypatch: pytest.MonkeyPatch
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
 ):
     """No other part of the server needs the package."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    answer = await api.get(f"{api.server.url}/metrics")
+    answer = await caller.get(f"{caller.server.url}/metrics")
 
     assert answer.status == 503
     assert answer.json["detail"].startswith(

@@ -1,8 +1,6 @@
 """Every row of the endpoint table, answered."""
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,18 +18,10 @@ from tests.server.conftest import SCENARIOS
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
-    """A website for searches."""
-    (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
-    async with StaticSite(tmp_path) as pages:
-        yield pages
-
-
-@pytest.fixture
-def server_options(site: StaticSite) -> dict[str, Any]:
+def server_options(bakery: StaticSite) -> dict[str, Any]:
     """A server whose tasks follow `SCENARIOS`, and that searches the site."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
-    search = SiteIndexBackend([site.url])
+    search = SiteIndexBackend([bakery.url])
     return {"executor": executor, "balance_cents": 10_000, "search": search}
 
 
@@ -62,66 +52,66 @@ _BODIES: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
 async def test_every_row_answers_what_its_row_promises(
-    row: Endpoint, api: Caller, site: StaticSite
+    row: Endpoint, caller: Caller, bakery: StaticSite
 ):
     """The SDK's decoder accepts the answer of each call about an existing object."""
     scenario = "hangs" if row.method == "PUT" else "files"
-    task_id = await api.create(metadata={"scenario": scenario})
-    await api.reached(task_id, "running" if row.method == "PUT" else "finished")
+    task_id = await caller.create(metadata={"scenario": scenario})
+    await caller.reached(task_id, "running" if row.method == "PUT" else "finished")
     if row.name == "resume_task":
-        await api.put(f"/pause-task?task_id={task_id}")
+        await caller.put(f"/pause-task?task_id={task_id}")
     if "scheduled-task/" in row.path:
-        task_id = (await api.post("/scheduled-task", json=_SCHEDULE)).json["id"]
-    profile = await api.post("/browser-profiles", json={"profile_name": "Work"})
+        task_id = (await caller.post("/scheduled-task", json=_SCHEDULE)).json["id"]
+    profile = await caller.post("/browser-profiles", json={"profile_name": "Work"})
     path = row.path.format(
         task_id=task_id, file_name="report.csv", profile_id=profile.json["profile_id"]
     )
     query = f"?task_id={task_id}" if row.query and row.method == "PUT" else ""
     body = _BODIES.get(row.name)
     if row.name == "search_url":
-        body = {"url": site.url, "query": "bread"}
-    answer = await api.ask(row.method, path + query, json=body)
+        body = {"url": bakery.url, "query": "bread"}
+    answer = await caller.ask(row.method, path + query, json=body)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     decode_response(row, answer.body)
-    assert api.server.requests[row.name] >= 1
+    assert caller.server.requests[row.name] >= 1
 
 
 @pytest.mark.parametrize("call", ["stop", "pause"])
-async def test_calls_that_answer_nothing_answer_an_empty_object(call: str, api: Caller):
+async def test_calls_that_answer_nothing_answer_an_empty_object(call: str, caller: Caller):
     """Clients of 2025 call .json() on it."""
-    task_id = await api.create(metadata={"scenario": "hangs"})
-    await api.reached(task_id, "running")
+    task_id = await caller.create(metadata={"scenario": "hangs"})
+    await caller.reached(task_id, "running")
 
-    assert (await api.put(f"/{call}-task?task_id={task_id}")).body == b"{}"
+    assert (await caller.put(f"/{call}-task?task_id={task_id}")).body == b"{}"
 
 
-async def test_ping_needs_no_key_and_answers_an_empty_object(api: Caller):
+async def test_ping_needs_no_key_and_answers_an_empty_object(caller: Caller):
     """It is the one call without a key."""
-    answer = await api.get("/ping", key=False)
+    answer = await caller.get("/ping", key=False)
 
     assert (answer.status, answer.body) == (200, b"{}")
 
 
-async def test_status_is_a_bare_string(api: Caller):
+async def test_status_is_a_bare_string(caller: Caller):
     """Not wrapped in an object."""
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
+    task_id = await caller.create()
+    await caller.reached(task_id, "finished")
 
-    assert (await api.get(f"/task/{task_id}/status")).body == b'"finished"'
+    assert (await caller.get(f"/task/{task_id}/status")).body == b'"finished"'
 
 
-async def test_me_and_balance(api: Caller):
+async def test_me_and_balance(caller: Caller):
     """A bare boolean, and cents as text."""
-    assert (await api.get("/me")).body == b"true"
-    assert (await api.get("/balance")).json == {"balance": "10000"}
+    assert (await caller.get("/me")).body == b"true"
+    assert (await caller.get("/balance")).json == {"balance": "10000"}
 
 
-async def test_a_whole_task(api: Caller):
+async def test_a_whole_task(caller: Caller):
     """Every field of the documentation is there, nulls included, in compact JSON."""
-    task_id = await api.create()
-    task = await api.reached(task_id, "finished")
-    answer = await api.get(f"/task/{task_id}")
+    task_id = await caller.create()
+    task = await caller.reached(task_id, "finished")
+    answer = await caller.get(f"/task/{task_id}")
 
     assert list(task) == [
         "id", "task", "status", "created_at", "output", "steps", "live_url", "finished_at",
@@ -136,9 +126,9 @@ async def test_a_whole_task(api: Caller):
     assert b": " not in answer.body.replace(b"Do it", b"")
 
 
-async def test_timestamps_have_microseconds_and_z(api: Caller):
+async def test_timestamps_have_microseconds_and_z(caller: Caller):
     """The format is that of the service."""
-    task = await api.reached(await api.create(), "finished")
+    task = await caller.reached(await caller.create(), "finished")
 
     form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
     assert form.fullmatch(task["created_at"])
@@ -146,40 +136,40 @@ async def test_timestamps_have_microseconds_and_z(api: Caller):
     assert task["created_at"] <= task["finished_at"]
 
 
-async def test_browser_data_only_when_it_was_to_be_saved(api: Caller):
+async def test_browser_data_only_when_it_was_to_be_saved(caller: Caller):
     """Cookies are returned to tasks that asked for them before."""
     metadata = {"scenario": "files"}
-    kept = await api.create(metadata=metadata, save_browser_data=True)
-    not_kept = await api.create(metadata=metadata, save_browser_data=False)
+    kept = await caller.create(metadata=metadata, save_browser_data=True)
+    not_kept = await caller.create(metadata=metadata, save_browser_data=False)
 
-    assert (await api.reached(kept, "finished"))["browser_data"] == {
+    assert (await caller.reached(kept, "finished"))["browser_data"] == {
         "cookies": [{"name": "session", "value": "1"}]
     }
-    assert (await api.reached(not_kept, "finished"))["browser_data"] is None
+    assert (await caller.reached(not_kept, "finished"))["browser_data"] is None
 
 
-async def test_structured_output_files_and_uploads(api: Caller):
+async def test_structured_output_files_and_uploads(caller: Caller):
     """Output is text also where it is JSON; names of files go in and out."""
     names = ["data.csv", "plan.pdf"]
     for name, kind in zip(names, ("text/csv", "application/pdf"), strict=True):
         asked = {"file_name": name, "content_type": kind}
-        link = (await api.post("/uploads/presigned-url", json=asked)).json["upload_url"]
-        await api.put(link, key=False, data=b"content", headers={"Content-Type": kind})
-    task_id = await api.create(metadata={"scenario": "files"}, included_file_names=names)
-    task = await api.reached(task_id, "finished")
+        link = (await caller.post("/uploads/presigned-url", json=asked)).json["upload_url"]
+        await caller.put(link, key=False, data=b"content", headers={"Content-Type": kind})
+    task_id = await caller.create(metadata={"scenario": "files"}, included_file_names=names)
+    task = await caller.reached(task_id, "finished")
 
     assert task["output"] == '{"price": 3}'
     assert task["output_files"] == ["report.csv", "notes & more #1.txt"]
     assert task["user_uploaded_files"] == ["data.csv", "plan.pdf"]
 
 
-async def test_media_and_screenshots_are_lists(api: Caller):
+async def test_media_and_screenshots_are_lists(caller: Caller):
     """There are no recordings; each step has a screenshot whose name has task and step."""
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
+    task_id = await caller.create()
+    await caller.reached(task_id, "finished")
 
-    assert (await api.get(f"/task/{task_id}/media")).json == {"recordings": []}
-    first, second = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    assert (await caller.get(f"/task/{task_id}/media")).json == {"recordings": []}
+    first, second = (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
     assert f"{task_id}-step-1.png" in first
     assert f"{task_id}-step-2.png" in second
 
@@ -187,32 +177,32 @@ async def test_media_and_screenshots_are_lists(api: Caller):
 @pytest.mark.parametrize(
     "row", [row for row in ENDPOINTS if row.parameters or row.method == "PUT"], ids=str
 )
-async def test_what_is_unknown_is_not_found(row: Endpoint, api: Caller):
+async def test_what_is_unknown_is_not_found(row: Endpoint, caller: Caller):
     """All calls of a section have the same sentence."""
     path = row.path.format(task_id="unknown", file_name="a.txt", profile_id="unknown")
     body = _BODIES.get(row.name)
-    answer = await api.ask(row.method, path + "?task_id=unknown", json=body)
+    answer = await caller.ask(row.method, path + "?task_id=unknown", json=body)
 
     noun = {"Scheduled Tasks": "Scheduled task", "Browser Profiles": "Browser profile"}
     detail = f"{noun.get(row.section, 'Task')} not found"
     assert (answer.status, answer.json) == (404, {"detail": detail})
 
 
-async def test_an_unknown_output_file_is_not_found(api: Caller):
+async def test_an_unknown_output_file_is_not_found(caller: Caller):
     """The task exists, and the file does not."""
-    answer = await api.get(f"/task/{await api.create()}/output-file/missing.txt")
+    answer = await caller.get(f"/task/{await caller.create()}/output-file/missing.txt")
 
     assert (answer.status, answer.json) == (404, {"detail": "File not found"})
 
 
-async def test_the_server_counts_what_it_receives(api: Caller):
+async def test_the_server_counts_what_it_receives(caller: Caller):
     """By operation, and everything else as unrouted; refused requests are counted too."""
-    await api.create()
-    await api.create()
-    await api.get("/tasks", key=False)
-    await api.get("/nothing")
-    await api.ask("PATCH", "/tasks")
-    await api.get("/task/a%2Fb")
+    await caller.create()
+    await caller.create()
+    await caller.get("/tasks", key=False)
+    await caller.get("/nothing")
+    await caller.ask("PATCH", "/tasks")
+    await caller.get("/task/a%2Fb")
 
-    assert api.server.requests == {"run_task": 2, "list_tasks": 1, "unrouted": 3}
-    assert api.server.tasks_created == 2
+    assert caller.server.requests == {"run_task": 2, "list_tasks": 1, "unrouted": 3}
+    assert caller.server.tasks_created == 2

@@ -23,19 +23,23 @@ from tests.server.steering import FromQueue
 from tests.support.patience import until
 
 
-async def _ids(api: Caller, query: str = "") -> list[str]:
-    answer = await api.get(f"{api.server.url}/admin/overview{query}")
+async def _ids(caller: Caller, query: str = "") -> list[str]:
+    answer = await caller.get(f"{caller.server.url}/admin/overview{query}")
     assert answer.status == 200, answer.text
     return [each["id"] for each in answer.json["tasks"]]
 
 
-async def test_pages_follow_one_another_by_position(api: Caller):
+async def test_pages_follow_one_another_by_position(caller: Caller):
     """Newest first; no row is repeated or left out when a task is created meanwhile."""
-    ids = [await api.create(f"Task {number}") for number in range(5)]
-    first = (await api.get(f"{api.server.url}/admin/overview?limit=2")).json
-    await api.create("Another")
-    second = (await api.get(f"{api.server.url}/admin/overview?limit=2&before={first['next']}")).json
-    last = (await api.get(f"{api.server.url}/admin/overview?limit=2&before={second['next']}")).json
+    ids = [await caller.create(f"Task {number}") for number in range(5)]
+    first = (await caller.get(f"{caller.server.url}/admin/overview?limit=2")).json
+    await caller.create("Another")
+    second = (
+        await caller.get(f"{caller.server.url}/admin/overview?limit=2&before={first['next']}")
+    ).json
+    last = (
+        await caller.get(f"{caller.server.url}/admin/overview?limit=2&before={second['next']}")
+    ).json
 
     seen = [each["id"] for page in (first, second, last) for each in page["tasks"]]
     assert seen == ids[::-1]
@@ -44,60 +48,60 @@ async def test_pages_follow_one_another_by_position(api: Caller):
 
 
 @pytest.mark.parametrize("text", ["100%", "a_b", "It's", "!", "' OR 1=1 --"])
-async def test_a_text_is_sought_literally(text: str, api: Caller):
+async def test_a_text_is_sought_literally(text: str, caller: Caller):
     """No character of it has a special meaning in the database."""
-    found = await api.create(f"Read {text} of it")
-    await api.create("Read 100 of axb")
+    found = await caller.create(f"Read {text} of it")
+    await caller.create("Read 100 of axb")
 
-    assert await _ids_of(api, text) == [found]
+    assert await _ids_of(caller, text) == [found]
 
 
 @pytest.mark.parametrize("sought", ["Österreich", "österreich", "ÖSTERREICH"])
-async def test_a_text_is_sought_in_either_case(sought: str, api: Caller):
+async def test_a_text_is_sought_in_either_case(sought: str, caller: Caller):
     """Also with letters beyond ASCII."""
-    found = [await api.create(f"Read of {text}") for text in ("Österreich", "österreich")]
-    await api.create("Read of Osterreich")
+    found = [await caller.create(f"Read of {text}") for text in ("Österreich", "österreich")]
+    await caller.create("Read of Osterreich")
 
-    assert await _ids_of(api, sought) == found[::-1]
+    assert await _ids_of(caller, sought) == found[::-1]
 
 
-async def _ids_of(api: Caller, value: str, name: str = "text") -> list[str]:
+async def _ids_of(caller: Caller, value: str, name: str = "text") -> list[str]:
     query = urlencode({name: value})
-    answer = await api.get(f"{api.server.url}/admin/overview?{query}")
+    answer = await caller.get(f"{caller.server.url}/admin/overview?{query}")
     assert answer.status == 200, answer.text
     return [each["id"] for each in answer.json["tasks"]]
 
 
-async def test_metadata_are_sought_by_name_and_value(api: Caller):
+async def test_metadata_are_sought_by_name_and_value(caller: Caller):
     """A pair of the task is found, and not a text that looks like one."""
-    found = await api.create(metadata={"shop": "Tern & Tide", "town": "Kiel"})
-    await api.create('Not "shop":"Tern & Tide"', metadata={"other": '"shop":"Tern & Tide"'})
+    found = await caller.create(metadata={"shop": "Tern & Tide", "town": "Kiel"})
+    await caller.create('Not "shop":"Tern & Tide"', metadata={"other": '"shop":"Tern & Tide"'})
 
     for pair in ("shop", "shop=Tern & Tide", "SHOP = tern & tide", "town=Kiel"):
-        assert await _ids_of(api, pair, "metadata") == [found], pair
+        assert await _ids_of(caller, pair, "metadata") == [found], pair
     for pair in ("shop=Tern", "ho", "shop=", "town=%", "Kiel"):
-        assert await _ids_of(api, pair, "metadata") == [], pair
+        assert await _ids_of(caller, pair, "metadata") == [], pair
 
 
-async def test_tasks_are_sought_by_the_time_of_their_creation(api: Caller):
+async def test_tasks_are_sought_by_the_time_of_their_creation(caller: Caller):
     """From a moment on, and before one; the first moment is included."""
-    ids = [await api.create(f"Task {number}") for number in range(3)]
-    moments = [api.stored(each).created_at.isoformat() for each in ids]
+    ids = [await caller.create(f"Task {number}") for number in range(3)]
+    moments = [caller.stored(each).created_at.isoformat() for each in ids]
 
-    assert ids[0] not in await _ids_of(api, moments[1], "since")
-    assert ids[1] in await _ids_of(api, moments[1], "since")
-    assert await _ids_of(api, moments[0], "until") == []
+    assert ids[0] not in await _ids_of(caller, moments[1], "since")
+    assert ids[1] in await _ids_of(caller, moments[1], "since")
+    assert await _ids_of(caller, moments[0], "until") == []
 
 
-async def test_each_step_has_its_time_and_its_cost(api: Caller):
+async def test_each_step_has_its_time_and_its_cost(caller: Caller):
     """In their order; with the start they add up to the cost of the task."""
-    task_id = await api.create(llm_model="o3")
-    await api.reached(task_id, "finished")
-    task = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
+    task_id = await caller.create(llm_model="o3")
+    await caller.reached(task_id, "finished")
+    task = (await caller.get(f"{caller.server.url}/admin/overview/{task_id}")).json
     taken = [each["taken_at"] for each in task["steps_more"]]
     costs = [Decimal(each["cost_cents"]) for each in task["steps_more"]]
 
-    assert len(taken) == len((await api.task(task_id))["steps"]) > 1
+    assert len(taken) == len((await caller.task(task_id))["steps"]) > 1
     assert taken == sorted(taken)
     assert sum(costs) + TASK_START_CENTS == Decimal(task["cost_cents"])
     assert task["doing"] is None
@@ -107,9 +111,9 @@ async def test_a_long_output_with_odd_characters_is_listed(http: aiohttp.ClientS
     """By its beginning, also where its characters need another form of storage."""
     scenario = Scenario(step_seconds=0, output="\0" + "a" * 400)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
-        api = Caller(server, http)
-        await api.reached(await api.create(), "finished")
-        answer = await api.get(f"{server.url}/admin/overview")
+        caller = Caller(server, http)
+        await caller.reached(await caller.create(), "finished")
+        answer = await caller.get(f"{server.url}/admin/overview")
 
     assert answer.status == 200
     shown = answer.json["tasks"][0]["output"]
@@ -122,23 +126,23 @@ async def test_the_step_in_progress_is_shown_without_secrets(http: aiohttp.Clien
     steps = (ScriptedStep("Look"), ScriptedStep("Type s3cret-pin", seconds=3600.0))
     scenario = Scenario(steps=steps, step_seconds=0)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
-        api = Caller(server, http)
-        task_id = await api.create("Type it", secrets={"pin": "s3cret-pin"})
-        await api.reached(task_id, "running", steps=1)
+        caller = Caller(server, http)
+        task_id = await caller.create("Type it", secrets={"pin": "s3cret-pin"})
+        await caller.reached(task_id, "running", steps=1)
         # The executor continues in a later turn of the loop than the one that stores the step.
-        task = (await api.get(f"{server.url}/admin/overview/{task_id}")).json
-        (row,) = (await api.get(f"{server.url}/admin/overview")).json["tasks"]
+        task = (await caller.get(f"{server.url}/admin/overview/{task_id}")).json
+        (row,) = (await caller.get(f"{server.url}/admin/overview")).json["tasks"]
 
     assert task["doing"] == row["doing"] == "Type ***"
 
 
-async def test_the_next_runs_of_a_schedule_are_listed(api: Caller):
+async def test_the_next_runs_of_a_schedule_are_listed(caller: Caller):
     """Three times, in their order; of another owner's schedule none."""
     body = {"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"}
-    made = (await api.post("/scheduled-task", json=body)).json["id"]
-    place = f"{api.server.url}/admin/next-runs?id={made}"
-    runs = (await api.get(place)).json["runs"][made]
-    other = await api.with_new_key("other")
+    made = (await caller.post("/scheduled-task", json=body)).json["id"]
+    place = f"{caller.server.url}/admin/next-runs?id={made}"
+    runs = (await caller.get(place)).json["runs"][made]
+    other = await caller.with_new_key("other")
 
     assert len(runs) == 3
     assert runs == sorted(runs)
@@ -146,37 +150,37 @@ async def test_the_next_runs_of_a_schedule_are_listed(api: Caller):
     assert (await other.get(place)).json["runs"] == {}
 
 
-async def test_files_are_listed_and_uploads_deleted(api: Caller):
+async def test_files_are_listed_and_uploads_deleted(caller: Caller):
     """Uploads with their sizes, and files of tasks; those of the owner only."""
-    other = await api.with_new_key("other")
+    other = await caller.with_new_key("other")
     link = (
-        await api.post(
+        await caller.post(
             "/uploads/presigned-url", json={"file_name": "a b.csv", "content_type": "text/csv"}
         )
     ).json["upload_url"]
-    await api.put(link, key=False, data=b"name", headers={"Content-Type": "text/csv"})
-    place = f"{api.server.url}/admin/files"
-    (upload,) = (await api.get(place)).json["uploads"]
+    await caller.put(link, key=False, data=b"name", headers={"Content-Type": "text/csv"})
+    place = f"{caller.server.url}/admin/files"
+    (upload,) = (await caller.get(place)).json["uploads"]
     foreign = await other.ask("DELETE", f"{place}/a%20b.csv")
-    deleted = await api.ask("DELETE", f"{place}/a%20b.csv")
-    again = await api.ask("DELETE", f"{place}/a%20b.csv")
+    deleted = await caller.ask("DELETE", f"{place}/a%20b.csv")
+    again = await caller.ask("DELETE", f"{place}/a%20b.csv")
 
     assert (upload["name"], upload["size"]) == ("a b.csv", 4)
     assert (foreign.status, deleted.status, again.status) == (404, 200, 404)
-    assert (await api.get(place)).json["uploads"] == []
+    assert (await caller.get(place)).json["uploads"] == []
 
 
-async def test_tasks_of_other_owners_are_hidden(api: Caller):
+async def test_tasks_of_other_owners_are_hidden(caller: Caller):
     """Neither in the list nor by id; secrets and live links are in no answer."""
-    mine = await api.create("Mine", secrets={"pin": "s3cret-pin"})
-    other = await api.with_new_key("other")
-    shown = await api.get(f"{api.server.url}/admin/overview/{mine}")
-    listed = await api.get(f"{api.server.url}/admin/overview")
-    me = (await other.get(f"{api.server.url}/admin/key")).json
+    mine = await caller.create("Mine", secrets={"pin": "s3cret-pin"})
+    other = await caller.with_new_key("other")
+    shown = await caller.get(f"{caller.server.url}/admin/overview/{mine}")
+    listed = await caller.get(f"{caller.server.url}/admin/overview")
+    me = (await other.get(f"{caller.server.url}/admin/key")).json
 
-    assert await _ids(api) == [mine]
+    assert await _ids(caller) == [mine]
     assert await _ids(other) == []
-    assert (await other.get(f"{api.server.url}/admin/overview/{mine}")).status == 404
+    assert (await other.get(f"{caller.server.url}/admin/overview/{mine}")).status == 404
     assert shown.json["request"]["task"] == "Mine"
     assert "s3cret" not in shown.text + listed.text
     assert "/live/" not in shown.text + listed.text
@@ -195,17 +199,17 @@ async def test_tasks_of_other_owners_are_hidden(api: Caller):
         "text=" + "x" * 1001,
     ],
 )
-async def test_what_cannot_be_sought_is_refused(query: str, api: Caller):
+async def test_what_cannot_be_sought_is_refused(query: str, caller: Caller):
     """With 422 and the reason."""
-    answer = await api.get(f"{api.server.url}/admin/overview?{query}")
+    answer = await caller.get(f"{caller.server.url}/admin/overview?{query}")
 
     assert answer.status == 422
     assert query.partition("=")[0] in answer.json["detail"]
 
 
-async def test_an_unknown_delivery_is_not_sent_again(api: Caller):
+async def test_an_unknown_delivery_is_not_sent_again(caller: Caller):
     """One that does not exist, or that is another owner's, is not found."""
-    answer = await api.post(f"{api.server.url}/admin/deliveries/nothing/again")
+    answer = await caller.post(f"{caller.server.url}/admin/deliveries/nothing/again")
 
     assert answer.status == 404
 
@@ -215,26 +219,28 @@ async def test_calls_are_answered_during_a_search(http: aiohttp.ClientSession, t
     """Other calls are answered during a search in 10,000 tasks, which finds the last ones."""
     path = tmp_path / "server.db"
     async with LocalServer(executor=FromQueue(), database=path) as server:
-        api = Caller(server, http)
-        await api.put(f"/stop-task?task_id={await api.create('Read the prices')}")
+        caller = Caller(server, http)
+        await caller.put(f"/stop-task?task_id={await caller.create('Read the prices')}")
     multiply_tasks(path, 10_000)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE tasks SET task = 'Find the needle' WHERE position % 4000 = 1")
     async with LocalServer(executor=FromQueue(), database=path) as server:
-        api = Caller(server, http)
-        await api.get("/ping")
+        caller = Caller(server, http)
+        await caller.get("/ping")
         answered = 0
         for number in range(1, 101):  # a search takes only some milliseconds
-            search = asyncio.create_task(api.get(f"{server.url}/admin/overview?text=needle"))
+            search = asyncio.create_task(caller.get(f"{server.url}/admin/overview?text=needle"))
             await until(lambda most=number: server.requests["admin_overview"] == most)
             while not search.done():
-                await api.get("/ping")
+                await caller.get("/ping")
                 answered += not search.done()
             if answered >= 3:
                 break
         found = (await search).json["tasks"]
-        wide = (await api.get(f"{server.url}/admin/overview?limit=600")).json
-        rest = (await api.get(f"{server.url}/admin/overview?limit=600&before={wide['next']}")).json
+        wide = (await caller.get(f"{server.url}/admin/overview?limit=600")).json
+        rest = (
+            await caller.get(f"{server.url}/admin/overview?limit=600&before={wide['next']}")
+        ).json
 
     assert answered >= 3
     assert [each["id"][:8] for each in found[:2]] == [f"{8001:08x}", f"{4001:08x}"]
@@ -243,14 +249,14 @@ async def test_calls_are_answered_during_a_search(http: aiohttp.ClientSession, t
     assert ids == [*range(10_000, 8_800, -1)]
 
 
-async def test_tasks_are_sorted_among_the_latest(api: Caller):
+async def test_tasks_are_sorted_among_the_latest(caller: Caller):
     """By cost, steps and time, in either direction; the answer has the number of tasks sorted."""
-    short = await api.reached(await api.create("fails"), "failed")
-    long = await api.reached(await api.create("quick", llm_model="o3"), "finished")
-    place = f"{api.server.url}/admin/overview?sort="
-    dearest = (await api.get(f"{place}-cost&limit=1")).json
-    oldest = (await api.get(f"{place}created")).json
-    refused = await api.get(f"{place}price")
+    short = await caller.reached(await caller.create("fails"), "failed")
+    long = await caller.reached(await caller.create("quick", llm_model="o3"), "finished")
+    place = f"{caller.server.url}/admin/overview?sort="
+    dearest = (await caller.get(f"{place}-cost&limit=1")).json
+    oldest = (await caller.get(f"{place}created")).json
+    refused = await caller.get(f"{place}price")
 
     costs = {each["id"]: Decimal(each["cost_cents"]) for each in oldest["tasks"]}
     assert dearest["tasks"][0]["id"] == max(costs, key=costs.__getitem__)
@@ -277,34 +283,34 @@ async def test_pauses_are_counted_apart_from_the_work(steered: Caller, queue: Fr
     assert 0 < first < second < third == fourth == row["paused_seconds"]
 
 
-async def test_the_last_run_of_a_schedule_and_its_tasks_are_listed(api: Caller):
+async def test_the_last_run_of_a_schedule_and_its_tasks_are_listed(caller: Caller):
     """With its status and cost; of another owner's schedule nothing."""
-    await api.create("By hand")
+    await caller.create("By hand")
     body = {"task": "quick", "schedule_type": "interval", "interval_minutes": 60}
-    made = (await api.post("/scheduled-task", json=body)).json["id"]
+    made = (await caller.post("/scheduled-task", json=body)).json["id"]
     idle = {"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 1 1 *"}
-    never = (await api.post("/scheduled-task", json=idle)).json["id"]
-    await until(lambda: len(api.server.store.tasks) == 2)
-    run = api.server.store.tasks[-1].id
-    await api.reached(run, "finished")
-    place = f"{api.server.url}/admin/next-runs?id={made}&id={never}"
-    last = (await api.get(place)).json["last"]
-    other = await api.with_new_key("other")
+    never = (await caller.post("/scheduled-task", json=idle)).json["id"]
+    await until(lambda: len(caller.server.store.tasks) == 2)
+    run = caller.server.store.tasks[-1].id
+    await caller.reached(run, "finished")
+    place = f"{caller.server.url}/admin/next-runs?id={made}&id={never}"
+    last = (await caller.get(place)).json["last"]
+    other = await caller.with_new_key("other")
 
     assert last[never] is None
     assert (last[made]["id"], last[made]["status"]) == (run, "finished")
-    assert Decimal(last[made]["cost_cents"]) == api.stored(run).cost_cents
-    assert await _ids_of(api, made, "schedule") == [run]
-    assert await _ids_of(api, never, "schedule") == []
+    assert Decimal(last[made]["cost_cents"]) == caller.stored(run).cost_cents
+    assert await _ids_of(caller, made, "schedule") == [run]
+    assert await _ids_of(caller, never, "schedule") == []
     assert await _ids_of(other, made, "schedule") == []
-    await api.ask("DELETE", f"/scheduled-task/{made}")
-    assert await _ids_of(api, made, "schedule") == []
+    await caller.ask("DELETE", f"/scheduled-task/{made}")
+    assert await _ids_of(caller, made, "schedule") == []
 
 
-async def test_files_of_tasks_have_sizes(api: Caller):
+async def test_files_of_tasks_have_sizes(caller: Caller):
     """They are like those of uploads."""
-    await api.reached(await api.create("files"), "finished")
-    (task,) = (await api.get(f"{api.server.url}/admin/files")).json["tasks"]
+    await caller.reached(await caller.create("files"), "finished")
+    (task,) = (await caller.get(f"{caller.server.url}/admin/files")).json["tasks"]
     sizes = {each["name"]: each["size"] for each in task["files"]}
 
     assert sizes == {"report.csv": 8, "notes & more #1.txt": 5}

@@ -38,16 +38,16 @@ def test_a_class_has_the_fields_whose_rules_say_so(place: Place):
     assert names & RULES.keys() == _said(place)
 
 
-async def test_answers_have_the_fields_whose_rules_say_so(api: Caller):
+async def test_answers_have_the_fields_whose_rules_say_so(caller: Caller):
     """With their values: the task, its row in the list, the schedule, and its update."""
     task = {"task": "Look", "metadata": {"order": "1"}}
-    task_id = await api.create(**task)
-    whole, (row,) = await api.task(task_id), (await api.get("/tasks")).json["tasks"]
+    task_id = await caller.create(**task)
+    whole, (row,) = await caller.task(task_id), (await caller.get("/tasks")).json["tasks"]
     fields = {"use_proxy": False, "highlight_elements": False, "llm_model": "o3"}
     new = {**task, **fields, "schedule_type": "interval", "interval_minutes": 60}
-    created = (await api.post("/scheduled-task", json=new)).json["id"]
-    schedule = (await api.get(f"/scheduled-task/{created}")).json
-    update = await api.put(f"/scheduled-task/{created}", json={"use_proxy": True})
+    created = (await caller.post("/scheduled-task", json=new)).json["id"]
+    schedule = (await caller.get(f"/scheduled-task/{created}")).json
+    update = await caller.put(f"/scheduled-task/{created}", json={"use_proxy": True})
 
     for place, answer in ((Place.TASK, whole), (Place.ROW, row), (Place.SCHEDULE, schedule)):
         assert _said(place) <= answer.keys()

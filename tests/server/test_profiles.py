@@ -12,24 +12,24 @@ from tests.server.steering import FromQueue
 COOKIE: Mapping[str, Any] = {"name": "session", "value": "1", "domain": "a.example", "path": "/"}
 
 
-async def _run(api: Caller, queue: FromQueue, **fields: Any) -> tuple[Mapping[str, Any], ...]:
+async def _run(caller: Caller, queue: FromQueue, **fields: Any) -> tuple[Mapping[str, Any], ...]:
     """Run a task that leaves a cookie; the cookies that it began with."""
     queue.items.put_nowait(Finished("Done", cookies=[COOKIE]))
-    await api.reached(await api.create(**fields), "finished")
+    await caller.reached(await caller.create(**fields), "finished")
     return tuple(queue.assignments[-1].cookies)
 
 
-async def test_there_is_a_profile_from_the_beginning(api: Caller):
+async def test_there_is_a_profile_from_the_beginning(caller: Caller):
     """It is used by tasks that name none."""
-    page = (await api.get("/browser-profiles")).json
+    page = (await caller.get("/browser-profiles")).json
 
     assert page["total_count"] == 1
     assert page["profiles"][0]["profile_name"] == "Default"
 
 
-async def test_a_profile_takes_the_published_defaults(api: Caller):
+async def test_a_profile_takes_the_published_defaults(caller: Caller):
     """The country is lower case on output, whatever the input is."""
-    answer = await api.post(
+    answer = await caller.post(
         "/browser-profiles", json={"profile_name": "Work", "proxy_country_code": "DE"}
     )
     profile = answer.json
@@ -47,34 +47,34 @@ async def test_a_profile_takes_the_published_defaults(api: Caller):
     }
 
 
-async def test_an_update_changes_exactly_what_it_names(api: Caller):
+async def test_an_update_changes_exactly_what_it_names(caller: Caller):
     """Null changes nothing."""
-    before = (await api.post("/browser-profiles", json={"profile_name": "Work"})).json
+    before = (await caller.post("/browser-profiles", json={"profile_name": "Work"})).json
     path = f"/browser-profiles/{before['profile_id']}"
-    after = (await api.put(path, json={"description": "mine", "proxy": None})).json
+    after = (await caller.put(path, json={"description": "mine", "proxy": None})).json
 
     assert after == {**before, "description": "mine"}
-    assert (await api.get(path)).json == after
+    assert (await caller.get(path)).json == after
 
 
-async def test_a_deleted_profile_is_gone(api: Caller):
+async def test_a_deleted_profile_is_gone(caller: Caller):
     """The next call does not find it; deleting the last one creates a new default."""
-    for profile in (await api.get("/browser-profiles")).json["profiles"]:
+    for profile in (await caller.get("/browser-profiles")).json["profiles"]:
         path = f"/browser-profiles/{profile['profile_id']}"
-        assert (await api.ask("DELETE", path)).body == b"{}"
-        assert (await api.get(path)).json == {"detail": "Browser profile not found"}
-    await api.reached(await api.create(), "finished")
+        assert (await caller.ask("DELETE", path)).body == b"{}"
+        assert (await caller.get(path)).json == {"detail": "Browser profile not found"}
+    await caller.reached(await caller.create(), "finished")
 
-    assert (await api.get("/browser-profiles")).json["total_count"] == 1
+    assert (await caller.get("/browser-profiles")).json["total_count"] == 1
 
 
-async def test_pages_are_in_order_of_creation(api: Caller):
+async def test_pages_are_in_order_of_creation(caller: Caller):
     """A limit above 100 is accepted; past the end there are no rows."""
     for number in range(4):
-        await api.post("/browser-profiles", json={"profile_name": f"P{number}"})
-    whole = (await api.get("/browser-profiles?limit=500")).json
-    second = (await api.get("/browser-profiles?limit=2&page=2")).json
-    beyond = (await api.get("/browser-profiles?limit=2&page=9")).json
+        await caller.post("/browser-profiles", json={"profile_name": f"P{number}"})
+    whole = (await caller.get("/browser-profiles?limit=500")).json
+    second = (await caller.get("/browser-profiles?limit=2&page=2")).json
+    beyond = (await caller.get("/browser-profiles?limit=2&page=9")).json
 
     names = [profile["profile_name"] for profile in whole["profiles"]]
     assert names == ["Default", "P0", "P1", "P2", "P3"]
@@ -94,21 +94,21 @@ async def test_pages_are_in_order_of_creation(api: Caller):
         ({"profile_name": "x", "persist": "perhaps"}, "persist"),
     ],
 )
-async def test_bad_profiles_are_refused(fields: dict[str, Any], place: str, api: Caller):
+async def test_bad_profiles_are_refused(fields: dict[str, Any], place: str, caller: Caller):
     """Each gets a 422 that names the field, and nothing is stored."""
-    answer = await api.post("/browser-profiles", json=fields)
+    answer = await caller.post("/browser-profiles", json=fields)
 
     assert answer.problem["loc"] == ["body", place]
-    assert (await api.get("/browser-profiles")).json["total_count"] == 1
+    assert (await caller.get("/browser-profiles")).json["total_count"] == 1
 
 
-async def test_an_unknown_profile_runs_nothing(api: Caller):
+async def test_an_unknown_profile_runs_nothing(caller: Caller):
     """The task is not created, and nothing is charged."""
-    answer = await api.post("/run-task", json={"task": "x", "browser_profile_id": "unknown"})
+    answer = await caller.post("/run-task", json={"task": "x", "browser_profile_id": "unknown"})
 
     assert (answer.status, answer.json) == (404, {"detail": "Browser profile not found"})
-    assert api.server.tasks_created == 0
-    assert (await api.get("/balance")).json == {"balance": "10000"}
+    assert caller.server.tasks_created == 0
+    assert (await caller.get("/balance")).json == {"balance": "10000"}
 
 
 async def test_a_profile_keeps_cookies_for_the_next_task(steered: Caller, queue: FromQueue):

@@ -34,17 +34,17 @@ async def test_the_session_id_of_an_event_finds_its_task(
     async with receiving() as receiver:
         webhook = Webhook(receiver.url + "/hook", SECRET)
         async with LocalServer(executor=queue, webhooks=[webhook]) as server:
-            api = Caller(server, http)
-            task_id = await api.create()
+            caller = Caller(server, http)
+            task_id = await caller.create()
             await receiver.has(2)  # the test event and `initializing`
             session_id = receiver.calls[1].event["payload"]["session_id"]
-            await api.reached(task_id, "running")
+            await caller.reached(task_id, "running")
 
             assert session_id != task_id
-            assert (await api.task(session_id))["id"] == task_id
-            assert (await api.get(f"/task/{session_id}/status")).json == "running"
-            assert (await api.put(f"/stop-task?task_id={session_id}")).status == 200
-            assert (await api.get(f"/task/{task_id}/status")).json == "stopped"
+            assert (await caller.task(session_id))["id"] == task_id
+            assert (await caller.get(f"/task/{session_id}/status")).json == "running"
+            assert (await caller.put(f"/stop-task?task_id={session_id}")).status == 200
+            assert (await caller.get(f"/task/{task_id}/status")).json == "stopped"
 
 
 class _OneBrowser(Executor):
@@ -76,14 +76,14 @@ async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSe
     async with receiving() as receiver:
         webhook = Webhook(receiver.url + "/hook", SECRET)
         async with LocalServer(executor=executor, webhooks=[webhook]) as server:
-            api = Caller(server, http)
-            first, second, third = [await api.create() for _ in range(3)]
-            await api.reached(first, "running", steps=1)
-            waiting = [(await api.get(f"/task/{each}/status")).json for each in (second, third)]
-            paused = await api.put(f"/pause-task?task_id={second}")
-            await api.put(f"/stop-task?task_id={third}")
+            caller = Caller(server, http)
+            first, second, third = [await caller.create() for _ in range(3)]
+            await caller.reached(first, "running", steps=1)
+            waiting = [(await caller.get(f"/task/{each}/status")).json for each in (second, third)]
+            paused = await caller.put(f"/pause-task?task_id={second}")
+            await caller.put(f"/stop-task?task_id={third}")
             executor.release.set()
-            await api.reached(second, "finished")
+            await caller.reached(second, "finished")
             await receiver.has(8)
 
     assert waiting == ["created", "created"]
@@ -101,11 +101,11 @@ async def test_a_task_can_be_watched_from_its_creation(http: aiohttp.ClientSessi
     """Programs read `live_url` as a text from their first GET on; its page says so."""
     executor = _OneBrowser()
     async with LocalServer(executor=executor) as server:
-        api = Caller(server, http)
-        at_work, waiting = [await api.create() for _ in range(2)]
-        await api.reached(at_work, "running", steps=1)
-        task, (row, _) = await api.task(waiting), (await api.get("/tasks")).json["tasks"]
-        page = await api.get(task["live_url"], key=False)
+        caller = Caller(server, http)
+        at_work, waiting = [await caller.create() for _ in range(2)]
+        await caller.reached(at_work, "running", steps=1)
+        task, (row, _) = await caller.task(waiting), (await caller.get("/tasks")).json["tasks"]
+        page = await caller.get(task["live_url"], key=False)
         async with live_socket(http, task["live_url"]) as watched:
             await watched.until(lambda: watched.states)
             waits_for = watched.state["waits_for"]
@@ -120,13 +120,13 @@ async def test_a_task_can_be_watched_from_its_creation(http: aiohttp.ClientSessi
 
 
 @pytest.mark.parametrize("field", ["structured_output_json", "browser_profile_id"])
-async def test_an_empty_text_is_no_schema_and_no_profile(field: str, api: Caller):
+async def test_an_empty_text_is_no_schema_and_no_profile(field: str, caller: Caller):
     """Generated forms and clients send `""` for empty fields."""
-    task_id = await api.create(**{field: ""})
+    task_id = await caller.create(**{field: ""})
     schedule = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60, field: ""}
 
-    assert (await api.reached(task_id, "finished"))["output"] == "The answer"
-    assert (await api.post("/scheduled-task", json=schedule)).status == 200
+    assert (await caller.reached(task_id, "finished"))["output"] == "The answer"
+    assert (await caller.post("/scheduled-task", json=schedule)).status == 200
 
 
 async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession):
@@ -135,10 +135,10 @@ async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession)
         StaticSite(example_site_directory()) as site,
         LocalServer(executor="plain") as server,
     ):
-        api = Caller(server, http)
-        task_id = await api.create(f"Open {site.url} and tell me the title", allowed_domains=[])
-        await until(lambda: api.stored(task_id).status.is_terminal)
-        ended = await api.task(task_id)
+        caller = Caller(server, http)
+        task_id = await caller.create(f"Open {site.url} and tell me the title", allowed_domains=[])
+        await until(lambda: caller.stored(task_id).status.is_terminal)
+        ended = await caller.task(task_id)
 
     assert (ended["status"], bool(ended["output"])) == ("finished", True)
 
@@ -184,35 +184,35 @@ async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession)
         StaticSite(example_site_directory()) as site,
         LocalServer(executor="plain") as server,
     ):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         task = f"Open {site.url} and tell me the title"
-        ids = [await api.create(task), await api.create(task, structured_output_json=schema)]
-        await until(lambda: all(api.stored(each).status.is_terminal for each in ids))
-        plain, ended = [await api.task(each) for each in ids]
+        ids = [await caller.create(task), await caller.create(task, structured_output_json=schema)]
+        await until(lambda: all(caller.stored(each).status.is_terminal for each in ids))
+        plain, ended = [await caller.task(each) for each in ids]
 
     assert (ended["status"], ended["output"]) == ("finished", plain["output"])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-async def test_bodies_of_windows_programs(encoding: str, api: Caller):
+async def test_bodies_of_windows_programs(encoding: str, caller: Caller):
     """They begin with a byte order mark, or are UTF-16; the framework read both."""
     body = '{"task": "Grüße", "metadata": {"scenario": "quick"}}'.encode(encoding)
-    answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
+    answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.status == 200, answer.text
-    assert (await api.task(answer.json["id"]))["task"] == "Grüße"
+    assert (await caller.task(answer.json["id"]))["task"] == "Grüße"
 
 
-async def test_a_later_version_of_the_api_is_named(api: Caller):
+async def test_a_later_version_of_the_api_is_named(caller: Caller):
     """Programs of later versions learn which one is served here, with a key and without."""
-    root = api.server.url
+    root = caller.server.url
     answers = [
-        await api.get(f"{root}/api/v2/tasks"),
-        await api.post(f"{root}/api/v2/tasks", json={"task": "Look"}, key=False),
-        await api.get(f"{root}/api/v3/sessions/1?page=2"),
-        await api.ask("PATCH", f"{root}/api/v4", json={}),
+        await caller.get(f"{root}/api/v2/tasks"),
+        await caller.post(f"{root}/api/v2/tasks", json={"task": "Look"}, key=False),
+        await caller.get(f"{root}/api/v3/sessions/1?page=2"),
+        await caller.ask("PATCH", f"{root}/api/v4", json={}),
     ]
-    unknown = await api.get(f"{root}/api/v1/nothing")
+    unknown = await caller.get(f"{root}/api/v1/nothing")
 
     assert {each.status for each in answers} == {404}
     assert [each.json["detail"] for each in answers] == [
@@ -222,26 +222,26 @@ async def test_a_later_version_of_the_api_is_named(api: Caller):
     assert unknown.json == {"detail": "Not Found"}
 
 
-async def test_unlisted_calls_of_older_programs(api: Caller):
+async def test_unlisted_calls_of_older_programs(caller: Caller):
     """The gif of a task, the version, and the document at its documented address."""
-    task_id = await api.create()
-    version = await api.get("/browser-use-version", key=False)
+    task_id = await caller.create()
+    version = await caller.get("/browser-use-version", key=False)
     documents = [
-        await api.get(url, key=False)
-        for url in (api.server.url + "/openapi.json", api.server.base_url + "/openapi.json")
+        await caller.get(url, key=False)
+        for url in (caller.server.url + "/openapi.json", caller.server.base_url + "/openapi.json")
     ]
 
-    assert (await api.get(f"/task/{task_id}/gif")).json == {"gif": None}
-    assert (await api.get("/task/unknown/gif")).status == 404
-    assert (await api.get(f"/task/{task_id}/gif", key=False)).status == 403
+    assert (await caller.get(f"/task/{task_id}/gif")).json == {"gif": None}
+    assert (await caller.get("/task/unknown/gif")).status == 404
+    assert (await caller.get(f"/task/{task_id}/gif", key=False)).status == 403
     assert (version.status, type(version.json)) == (200, str)
     assert documents[0].json == documents[1].json
-    assert documents[0].json["servers"] == [{"url": api.server.url}]
+    assert documents[0].json["servers"] == [{"url": caller.server.url}]
 
 
-async def test_generated_clients_can_be_swapped(api: Caller):
+async def test_generated_clients_can_be_swapped(caller: Caller):
     """They name their module after the only tag, and send content types as plain text."""
-    document = (await api.get(api.server.url + "/openapi.json")).json
+    document = (await caller.get(caller.server.url + "/openapi.json")).json
     operations = [each for path in document["paths"].values() for each in path.values()]
     upload = document["components"]["schemas"]["UploadFileRequest"]["properties"]
 
@@ -263,13 +263,13 @@ async def test_generated_clients_can_be_swapped(api: Caller):
         ("table.csv", "Text/CSV"),
     ],
 )
-async def test_usual_names_of_content_types(name: str, content_type: str, api: Caller):
+async def test_usual_names_of_content_types(name: str, content_type: str, caller: Caller):
     """Names that browsers and libraries guess are accepted; the upload must use the same one."""
     wanted = {"file_name": name, "content_type": content_type}
-    url = (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
+    url = (await caller.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
     headers = {"Content-Type": content_type}
-    stored = await api.put(url, key=False, data=b"content", headers=headers)
-    refused = await api.post(
+    stored = await caller.put(url, key=False, data=b"content", headers=headers)
+    refused = await caller.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": "video/mp4"}
     )
 
@@ -282,11 +282,11 @@ def _at(moment: datetime) -> Callable[[], datetime]:
 
 
 async def _upload(
-    api: Caller, name: str, content: bytes = b"a,b\n", content_type: str = "text/csv"
+    caller: Caller, name: str, content: bytes = b"a,b\n", content_type: str = "text/csv"
 ) -> None:
     wanted = {"file_name": name, "content_type": content_type}
-    url = (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
-    await api.put(url, key=False, data=content, headers={"Content-Type": content_type})
+    url = (await caller.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
+    await caller.put(url, key=False, data=content, headers={"Content-Type": content_type})
 
 
 @pytest.mark.parametrize(
@@ -300,12 +300,12 @@ async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSes
     """The first rows of the uploaded table, as in the published page."""
     rows = "".join(f"item {number},{number}\n" for number in range(1, 9))
     async with LocalServer(executor="plain") as server:
-        api = Caller(server, http)
-        await _upload(api, "data.csv", f"name,price\n{rows}".encode())
-        await _upload(api, "config.json", b'{"currency": "EUR"}', "application/json")
-        task_id = await api.create(text, included_file_names=["data.csv", "config.json"])
-        await until(lambda: api.stored(task_id).status.is_terminal)
-        task = await api.task(task_id)
+        caller = Caller(server, http)
+        await _upload(caller, "data.csv", f"name,price\n{rows}".encode())
+        await _upload(caller, "config.json", b'{"currency": "EUR"}', "application/json")
+        task_id = await caller.create(text, included_file_names=["data.csv", "config.json"])
+        await until(lambda: caller.stored(task_id).status.is_terminal)
+        task = await caller.task(task_id)
 
     assert task["status"] == "finished", task["steps"]
     assert task["output"].splitlines() == [
@@ -320,15 +320,15 @@ async def test_no_run_after_the_end_of_a_schedule(http: aiohttp.ClientSession, t
     hourly["start_at"] = "2026-01-01T01:00:00Z"
     ended, runs_on = "2026-01-01T04:30:00Z", "2026-01-05T00:00:00Z"
     async with LocalServer(executor="scripted", database=database, now=_at(START)) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for end_at in (ended, runs_on):
-            answer = await api.post("/scheduled-task", json={**hourly, "end_at": end_at})
+            answer = await caller.post("/scheduled-task", json={**hourly, "end_at": end_at})
             assert answer.status == 200, answer.text
     late = START + timedelta(hours=10, seconds=35)
     async with LocalServer(executor="scripted", database=database, now=_at(late)) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         # The runs that are due start in the first turn of the scheduler, before any answer.
-        rows = (await api.get("/scheduled-tasks")).json["tasks"]
+        rows = (await caller.get("/scheduled-tasks")).json["tasks"]
         created = server.tasks_created
 
     assert {row["end_at"][:16]: row["is_active"] for row in rows} == {
@@ -343,37 +343,39 @@ async def test_files_of_a_schedule_outlive_its_pause(http: aiohttp.ClientSession
     database = tmp_path / "server.db"
     cron = {"task": "Look", "schedule_type": "cron", "cron_expression": "0 0 1 1 *"}
     async with LocalServer(executor="scripted", database=database, now=_at(START)) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for name in ("off.csv", "ended.csv", "unused.csv"):
-            await _upload(api, name)
-        off = await api.post("/scheduled-task", json={**cron, "included_file_names": ["off.csv"]})
-        await api.put(f"/scheduled-task/{off.json['id']}", json={"is_active": False})
+            await _upload(caller, name)
+        off = await caller.post(
+            "/scheduled-task", json={**cron, "included_file_names": ["off.csv"]}
+        )
+        await caller.put(f"/scheduled-task/{off.json['id']}", json={"is_active": False})
         ended = {**cron, "included_file_names": ["ended.csv"], "end_at": "2026-01-10T00:00:00Z"}
-        await api.post("/scheduled-task", json=ended)
+        await caller.post("/scheduled-task", json=ended)
     async with LocalServer(
         executor="scripted", database=database, now=_at(START + 31 * DAY)
     ) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         answers = {
-            name: (await _run_with_file(api, name)).status
+            name: (await _run_with_file(caller, name)).status
             for name in ("off.csv", "ended.csv", "unused.csv")
         }
 
     assert answers == {"off.csv": 200, "ended.csv": 422, "unused.csv": 422}
 
 
-async def _run_with_file(api: Caller, name: str) -> Answer:
-    return await api.post("/run-task", json={"task": "Read it", "included_file_names": [name]})
+async def _run_with_file(caller: Caller, name: str) -> Answer:
+    return await caller.post("/run-task", json={"task": "Read it", "included_file_names": [name]})
 
 
 async def test_the_balance_keeps_its_form(http: aiohttp.ClientSession):
     """It has no superfluous zeros, before and after the first charge."""
     async with LocalServer(executor="scripted", balance_cents=500_000) as server:
-        api = Caller(server, http)
-        balances = [(await api.get("/balance")).json["balance"]]
+        caller = Caller(server, http)
+        balances = [(await caller.get("/balance")).json["balance"]]
         for model in ("o3", "gpt-4.1"):
-            await api.reached(await api.create(llm_model=model), "finished")
-            balances.append((await api.get("/balance")).json["balance"])
+            await caller.reached(await caller.create(llm_model=model), "finished")
+            balances.append((await caller.get("/balance")).json["balance"])
 
     assert balances[0] == "500000"
     assert all("E" not in each and not each.endswith(("0", ".")) for each in balances[1:])

@@ -24,12 +24,12 @@ _EXACT = ("/api/v1/task/{}/status", "/api/v1/task/{}", "/api/v1/tasks")
 
 
 @pytest.fixture(params=_EXACT)
-async def polled(request: pytest.FixtureRequest, api: Caller) -> str:
+async def polled(request: pytest.FixtureRequest, caller: Caller) -> str:
     """The path of each of these calls, which the server has answered before."""
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
+    task_id = await caller.create()
+    await caller.reached(task_id, "finished")
     path: str = request.param.format(task_id).removeprefix("/api/v1")
-    assert (await api.get(path)).status == 200
+    assert (await caller.get(path)).status == 200
     return path
 
 
@@ -45,26 +45,26 @@ def _name_of(path: str) -> str:
     return "get_task_status" if path.endswith("/status") else "get_task"
 
 
-async def test_calls_are_counted(polled: str, api: Caller) -> None:
+async def test_calls_are_counted(polled: str, caller: Caller) -> None:
     """By name, and in the metrics with the status."""
-    before = api.server.requests[_name_of(polled)]
-    statuses = [(await api.get(polled, key=each)).status for each in (True, True, False)]
-    metrics = await api.get(f"{api.server.url}/metrics")
+    before = caller.server.requests[_name_of(polled)]
+    statuses = [(await caller.get(polled, key=each)).status for each in (True, True, False)]
+    metrics = await caller.get(f"{caller.server.url}/metrics")
 
     assert statuses == [200, 200, 403]
-    assert api.server.requests[_name_of(polled)] == before + 3
+    assert caller.server.requests[_name_of(polled)] == before + 3
     for status in {*statuses}:
         line = f'browser_use_requests_total{{route="{_name_of(polled)}",status="{status}"}} '
         assert line in metrics.text
 
 
 async def test_each_is_a_line_of_the_access_log(
-    polled: str, api: Caller, caplog: pytest.LogCaptureFixture
+    polled: str, caller: Caller, caplog: pytest.LogCaptureFixture
 ):
     """It has the status and the bytes."""
     with caplog.at_level("INFO", "browser_use_async.server.access"):
-        answer = await api.get(polled)
-        await api.get("/ping")  # its line is written after that of the other
+        answer = await caller.get(polled)
+        await caller.get("/ping")  # its line is written after that of the other
 
     (line,) = (each for each in caplog.messages if each.startswith(f"GET /api/v1{polled} "))
     _, _, status, sent, *_ = line.split()
@@ -75,52 +75,54 @@ async def test_each_is_a_line_of_the_access_log(
 async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession) -> None:
     """Each is counted once, and a right key is answered all the time."""
     async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         path = (
             polled
             if polled == "/tasks"
-            else polled.replace(polled.split("/")[2], await api.create())
+            else polled.replace(polled.split("/")[2], await caller.create())
         )
         wrong = {"Authorization": "Bearer bu_a_wrong_one"}
-        statuses = [(await api.get(path, headers=wrong)).status for _ in range(MAX_WRONG_KEYS + 2)]
-        right = await api.get(path)
+        statuses = [
+            (await caller.get(path, headers=wrong)).status for _ in range(MAX_WRONG_KEYS + 2)
+        ]
+        right = await caller.get(path)
 
     assert statuses == [401] * MAX_WRONG_KEYS + [429] * 2
     assert right.status == 200
 
 
-async def test_faults_apply_from_the_next_call_on(polled: str, api: Caller) -> None:
+async def test_faults_apply_from_the_next_call_on(polled: str, caller: Caller) -> None:
     """They end at once, too."""
-    api.server.set_faults([Fault("status", _name_of(polled), status=503)])
-    during = await api.get(polled)
-    api.server.set_faults([])
-    after = await api.get(polled)
+    caller.server.set_faults([Fault("status", _name_of(polled), status=503)])
+    during = await caller.get(polled)
+    caller.server.set_faults([])
+    after = await caller.get(polled)
 
     assert (during.status, after.status) == (503, 200)
 
 
-async def test_a_task_that_lists_do_not_show_yet_stays_hidden(api: Caller) -> None:
+async def test_a_task_that_lists_do_not_show_yet_stays_hidden(caller: Caller) -> None:
     """It does so after the fault that hides it has ended."""
-    first = await api.create()
-    await api.reached(first, "finished")
-    await api.get("/tasks")
-    api.server.set_faults([Fault("list_lag", seconds=3600)])
-    await api.create()
-    api.server.set_faults([])
-    page = (await api.get("/tasks")).json
+    first = await caller.create()
+    await caller.reached(first, "finished")
+    await caller.get("/tasks")
+    caller.server.set_faults([Fault("list_lag", seconds=3600)])
+    await caller.create()
+    caller.server.set_faults([])
+    page = (await caller.get("/tasks")).json
 
     assert [row["id"] for row in page["tasks"]] == [first]
 
 
-async def test_a_hidden_task_is_on_the_page_after_the_fault(api: Caller) -> None:
+async def test_a_hidden_task_is_on_the_page_after_the_fault(caller: Caller) -> None:
     """Nothing else has changed since the page was read without it."""
-    api.server.set_faults([Fault("list_lag", seconds=1)])
-    task_id = await api.create()
-    api.server.set_faults([])
-    await api.reached(task_id, "finished")
+    caller.server.set_faults([Fault("list_lag", seconds=1)])
+    task_id = await caller.create()
+    caller.server.set_faults([])
+    await caller.reached(task_id, "finished")
 
     async with asyncio.timeout(PATIENCE):
-        while not (page := (await api.get("/tasks")).json["tasks"]):  # noqa: ASYNC110 - no event
+        while not (page := (await caller.get("/tasks")).json["tasks"]):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)
     assert [row["id"] for row in page] == [task_id]
 
@@ -129,15 +131,15 @@ async def test_a_key_is_refused_from_its_end_on(polled: str, http: aiohttp.Clien
     """To the second; and not once it is revoked, although it was answered just before."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
-        api = Caller(server, http)
-        ends = await api.with_new_key("shop", expires_in_days=2)
-        gone = await api.with_new_key("robot")
+        caller = Caller(server, http)
+        ends = await caller.with_new_key("shop", expires_in_days=2)
+        gone = await caller.with_new_key("robot")
         calls = [(each, _of(await each.create(), polled)) for each in (ends, gone)]
         clock.now += timedelta(days=2, seconds=-1)
-        before = [(await caller.get(path)).status for caller, path in calls * 2]
+        before = [(await other.get(path)).status for other, path in calls * 2]
         clock.now += timedelta(seconds=1)
-        await revoke(api, (await listed(api, "robot"))[0]["id"])
-        after = [(await caller.get(path)).json["detail"] for caller, path in calls]
+        await revoke(caller, (await listed(caller, "robot"))[0]["id"])
+        after = [(await other.get(path)).json["detail"] for other, path in calls]
 
     assert before == [200] * 4
     assert after == ["The API key has expired", "The API key was revoked"]
@@ -168,33 +170,33 @@ async def test_the_next_call_reads_each_change(steered: Caller, queue: FromQueue
     assert found == [(each,) * 3 for each in ("running", "paused", "running", "stopped")]
 
 
-async def test_links_that_were_taken_back_are_in_no_answer(api: Caller) -> None:
+async def test_links_that_were_taken_back_are_in_no_answer(caller: Caller) -> None:
     """Neither in the task nor in the list."""
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
+    task_id = await caller.create()
+    await caller.reached(task_id, "finished")
 
     async def links() -> set[str]:
-        (row,) = (await api.get("/tasks")).json["tasks"]
-        return {row["live_url"], (await api.task(task_id))["live_url"]}
+        (row,) = (await caller.get("/tasks")).json["tasks"]
+        return {row["live_url"], (await caller.task(task_id))["live_url"]}
 
     before = await links()
-    assert api.server.revoke_links(task_id)
+    assert caller.server.revoke_links(task_id)
     after = await links()
 
     assert len(before) == len(after) == 1
     assert not before & after
 
 
-async def test_keys_with_and_without_links_have_answers_of_their_own(api: Caller) -> None:
+async def test_keys_with_and_without_links_have_answers_of_their_own(caller: Caller) -> None:
     """A key that may not steer gets no link, although another key of its owner just got it."""
-    both = await api.with_new_key("shop")
-    reads = await api.with_new_key("shop", scopes=["read"])
+    both = await caller.with_new_key("shop")
+    reads = await caller.with_new_key("shop", scopes=["read"])
     task_id = await both.create()
-    await until(lambda: api.stored(task_id).status == "finished")
+    await until(lambda: caller.stored(task_id).status == "finished")
     found = []
-    for caller in (both, reads, both, reads):
-        (row,) = (await caller.get("/tasks")).json["tasks"]
-        task = (await caller.get(f"/task/{task_id}")).json
+    for other in (both, reads, both, reads):
+        (row,) = (await other.get("/tasks")).json["tasks"]
+        task = (await other.get(f"/task/{task_id}")).json
         found.append((row["live_url"] is None, task["live_url"] is None))
 
     assert found == [(False, False), (True, True)] * 2

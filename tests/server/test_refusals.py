@@ -22,10 +22,10 @@ _LOCKED = [row for row in ENDPOINTS if row.authenticated]
 
 
 @pytest.mark.parametrize("row", _LOCKED, ids=lambda row: row.name)
-async def test_every_row_but_ping_needs_a_key(row: Endpoint, api: Caller):
+async def test_every_row_but_ping_needs_a_key(row: Endpoint, caller: Caller):
     """Without a header no other part is read, not even the body."""
     path = row.path.format(task_id="t", file_name="f", profile_id="p")
-    answer = await api.ask(row.method, path, key=False)
+    answer = await caller.ask(row.method, path, key=False)
 
     detail = {"detail": "Not authenticated"}
     assert (answer.status, answer.json) == (403, False if row is ME else detail)
@@ -41,44 +41,44 @@ async def test_every_row_but_ping_needs_a_key(row: Endpoint, api: Caller):
         ("Token KEY", "Invalid authentication credentials"),
     ],
 )
-async def test_other_headers_are_forbidden(header: str, detail: str, api: Caller):
+async def test_other_headers_are_forbidden(header: str, detail: str, caller: Caller):
     """403, as FastAPI's HTTPBearer answered in 2025."""
-    answer = await api.get("/tasks", headers={"Authorization": header})
+    answer = await caller.get("/tasks", headers={"Authorization": header})
 
     assert (answer.status, answer.json) == (403, {"detail": detail})
 
 
 @pytest.mark.parametrize("wrong", ["bu_wrong", "ümlaut", "{key}x", "x{key}", "{key} x"])
-async def test_a_wrong_key_is_unauthorized(wrong: str, api: Caller):
+async def test_a_wrong_key_is_unauthorized(wrong: str, caller: Caller):
     """401, whatever the key looks like."""
-    header = "Bearer " + wrong.format(key=api.server.api_key)
-    answer = await api.get("/tasks", headers={"Authorization": header})
+    header = "Bearer " + wrong.format(key=caller.server.api_key)
+    answer = await caller.get("/tasks", headers={"Authorization": header})
 
     assert (answer.status, answer.json) == (401, {"detail": "Invalid API key"})
 
 
-async def test_me_answers_false_to_a_wrong_key(api: Caller):
+async def test_me_answers_false_to_a_wrong_key(caller: Caller):
     """The documentation has 401 with a bare `false`, also without a key."""
-    wrong = await api.get("/me", headers={"Authorization": "Bearer bu_wrong"})
-    missing = await api.get("/me", key=False)
+    wrong = await caller.get("/me", headers={"Authorization": "Bearer bu_wrong"})
+    missing = await caller.get("/me", key=False)
 
     assert (wrong.status, wrong.body) == (401, b"false")
     assert (missing.status, missing.body) == (403, b"false")
 
 
-async def test_the_scheme_is_not_case_sensitive(api: Caller):
+async def test_the_scheme_is_not_case_sensitive(caller: Caller):
     """Some clients write `bearer`."""
-    headers = {"Authorization": f"bearer {api.server.api_key}"}
+    headers = {"Authorization": f"bearer {caller.server.api_key}"}
 
-    assert (await api.get("/me", headers=headers)).body == b"true"
+    assert (await caller.get("/me", headers=headers)).body == b"true"
 
 
 # --- bodies -------------------------------------------------------------------------------
 
 
-async def test_a_missing_task_is_missing(api: Caller):
+async def test_a_missing_task_is_missing(caller: Caller):
     """The input is the whole body."""
-    answer = await api.post("/run-task", json={"llm_model": "o3"})
+    answer = await caller.post("/run-task", json={"llm_model": "o3"})
 
     assert answer.json == {
         "detail": [
@@ -120,22 +120,22 @@ async def test_a_missing_task_is_missing(api: Caller):
     ],
 )
 async def test_a_field_out_of_bounds(
-    field: str, value: Any, kind: str, place: list[str | int], api: Caller
+    field: str, value: Any, kind: str, place: list[str | int], caller: Caller
 ):
     """Each rule of the specification applies to raw HTTP callers; the error has the place."""
-    answer = await api.post("/run-task", json={"task": "Do it", field: value})
+    answer = await caller.post("/run-task", json={"task": "Do it", field: value})
 
     assert answer.problem["type"] == kind
     assert answer.problem["loc"] == ["body", field, *place]
     assert {"type", "loc", "msg", "input"} <= set(answer.problem) <= {
         "type", "loc", "msg", "input", "ctx",
     }  # fmt: skip
-    assert api.server.tasks_created == 0
+    assert caller.server.tasks_created == 0
 
 
-async def test_all_problems_at_once(api: Caller):
+async def test_all_problems_at_once(caller: Caller):
     """A person who corrects one need not try again to learn of the next."""
-    answer = await api.post("/run-task", json={"max_agent_steps": 999, "use_adblock": 7})
+    answer = await caller.post("/run-task", json={"max_agent_steps": 999, "use_adblock": 7})
 
     assert [each["loc"][1] for each in answer.json["detail"]] == [
         "task",
@@ -144,9 +144,9 @@ async def test_all_problems_at_once(api: Caller):
     ]
 
 
-async def test_figures_of_a_message_stand_in_ctx(api: Caller):
+async def test_figures_of_a_message_stand_in_ctx(caller: Caller):
     """Clients that translate messages need them."""
-    answer = await api.post("/run-task", json={"task": "t", "max_agent_steps": 999})
+    answer = await caller.post("/run-task", json={"task": "t", "max_agent_steps": 999})
 
     assert answer.problem["ctx"] == {"le": 200}
     assert answer.problem["input"] == 999
@@ -160,9 +160,9 @@ async def test_figures_of_a_message_stand_in_ctx(api: Caller):
         (b"{'task': 1}", 1, "Expecting property name enclosed in double quotes"),
     ],
 )
-async def test_a_body_that_is_no_json(body: bytes, place: int, reason: str, api: Caller):
+async def test_a_body_that_is_no_json(body: bytes, place: int, reason: str, caller: Caller):
     """The position is in the error, the text is not."""
-    answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
+    answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.problem == {
         "type": "json_invalid",
@@ -185,9 +185,9 @@ async def test_a_body_that_is_no_json(body: bytes, place: int, reason: str, api:
     ],
     ids=["not UTF-8", "half pair", "same key twice", "NaN", "too deep", "too many digits"],
 )
-async def test_a_body_that_cannot_be_read(body: bytes, api: Caller):
+async def test_a_body_that_cannot_be_read(body: bytes, caller: Caller):
     """Hostile JSON is an error of the client, and not a crash."""
-    answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
+    answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.status in {400, 422}
     if answer.status == 400:
@@ -195,9 +195,9 @@ async def test_a_body_that_cannot_be_read(body: bytes, api: Caller):
 
 
 @pytest.mark.parametrize("body", [b"", b"null"])
-async def test_no_body(body: bytes, api: Caller):
+async def test_no_body(body: bytes, caller: Caller):
     """An empty body and null are the same for the service."""
-    answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
+    answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.problem == {
         "type": "missing",
@@ -208,9 +208,9 @@ async def test_no_body(body: bytes, api: Caller):
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, True])
-async def test_a_body_that_is_no_object(body: Any, api: Caller):
+async def test_a_body_that_is_no_object(body: Any, caller: Caller):
     """It is JSON of another type."""
-    answer = await api.post("/run-task", json=body)
+    answer = await caller.post("/run-task", json=body)
 
     assert answer.problem == {
         "type": "model_attributes_type",
@@ -221,34 +221,34 @@ async def test_a_body_that_is_no_object(body: Any, api: Caller):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "json"])
-async def test_json_under_another_content_type(kind: str, api: Caller):
+async def test_json_under_another_content_type(kind: str, caller: Caller):
     """The service's framework does not parse it, so it is a text."""
-    answer = await api.post("/run-task", data=b'{"task": "t"}', headers={"Content-Type": kind})
+    answer = await caller.post("/run-task", data=b'{"task": "t"}', headers={"Content-Type": kind})
 
     assert answer.problem["type"] == "model_attributes_type"
     assert answer.problem["input"] == '{"task": "t"}'
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/problem+json"])
-async def test_json_under_its_content_types(kind: str, api: Caller):
+async def test_json_under_its_content_types(kind: str, caller: Caller):
     """Parameters and suffixes do not matter."""
-    answer = await api.post("/run-task", data=b'{"task": "t"}', headers={"Content-Type": kind})
+    answer = await caller.post("/run-task", data=b'{"task": "t"}', headers={"Content-Type": kind})
 
     assert answer.status == 200
 
 
-async def test_json_without_a_content_type(http: aiohttp.ClientSession, api: Caller):
+async def test_json_without_a_content_type(http: aiohttp.ClientSession, caller: Caller):
     """Clients without the header send JSON."""
     async with http.post(
-        f"{api.server.base_url}/run-task",
+        f"{caller.server.base_url}/run-task",
         data=b'{"task": "t"}',
-        headers={"Authorization": f"Bearer {api.server.api_key}"},
+        headers={"Authorization": f"Bearer {caller.server.api_key}"},
         skip_auto_headers=["Content-Type"],
     ) as response:
         assert response.status == 200
 
 
-async def test_unknown_fields_and_nulls_are_accepted(api: Caller):
+async def test_unknown_fields_and_nulls_are_accepted(caller: Caller):
     """Real clients send both."""
     nulls = dict.fromkeys(
         (
@@ -258,14 +258,14 @@ async def test_unknown_fields_and_nulls_are_accepted(api: Caller):
             "browser_viewport_width browser_viewport_height"
         ).split()
     )
-    answer = await api.post("/run-task", json={"task": "t", "enable_recordings": True, **nulls})
+    answer = await caller.post("/run-task", json={"task": "t", "enable_recordings": True, **nulls})
 
     assert answer.status == 200
-    task = await api.task(answer.json["id"])
+    task = await caller.task(answer.json["id"])
     assert (task["metadata"], task["public_share_url"]) == ({}, None)
 
 
-async def test_a_body_that_is_too_large(api: Caller):
+async def test_a_body_that_is_too_large(caller: Caller):
     """The limit is 1 MiB; a body just below it is accepted."""
     room = 1024 * 1024 - len(json.dumps({"task": "x", "unknown": ""}))
     kind = {"Content-Type": "application/json"}
@@ -275,7 +275,7 @@ async def test_a_body_that_is_too_large(api: Caller):
     ]
     # As streams, because aiohttp's client warns about large bodies in one piece.
     fits, too_large = [
-        await api.post("/run-task", data=io.BytesIO(body), headers=kind) for body in bodies
+        await caller.post("/run-task", data=io.BytesIO(body), headers=kind) for body in bodies
     ]
 
     assert fits.status == 200
@@ -298,12 +298,12 @@ BOMBS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", BOMBS)
 async def test_a_refusal_is_bounded(
-    name: str, api: Caller, record_property: Callable[[str, object], None]
+    name: str, caller: Caller, record_property: Callable[[str, object], None]
 ):
     """For any body: at most 100 problems and a remark, of 1,000 characters each."""
     body = json.dumps(BOMBS[name]["0"] if name == "no object" else BOMBS[name]).encode()
     kind = {"Content-Type": "application/json"}
-    answer = await api.post("/run-task", data=io.BytesIO(body), headers=kind)
+    answer = await caller.post("/run-task", data=io.BytesIO(body), headers=kind)
     record_property("bytes", len(answer.body))
 
     problems = answer.json["detail"]
@@ -314,11 +314,13 @@ async def test_a_refusal_is_bounded(
     assert (problems[-1]["type"] == "too_many_problems") == (name in _MANY)
 
 
-async def test_a_bound_that_is_exceeded_is_named(api: Caller):
+async def test_a_bound_that_is_exceeded_is_named(caller: Caller):
     """A list that is too long, more problems than are listed, and an input that is cut."""
-    long = await api.post("/run-task", json={"task": "x", "allowed_domains": ["a.example"] * 1001})
-    many = await api.post("/run-task", json=BOMBS["two lists"])
-    cut = await api.post("/run-task", json={"unknown": "x" * 2000})
+    long = await caller.post(
+        "/run-task", json={"task": "x", "allowed_domains": ["a.example"] * 1001}
+    )
+    many = await caller.post("/run-task", json=BOMBS["two lists"])
+    cut = await caller.post("/run-task", json={"unknown": "x" * 2000})
 
     assert long.problem["msg"] == "List should have at most 1000 items after validation, not 1001"
     assert long.problem["ctx"]["max_length"] == 1000
@@ -343,9 +345,9 @@ async def test_a_bound_that_is_exceeded_is_named(api: Caller):
         ("page=-1", "page", "greater_than_equal"),
     ],
 )
-async def test_a_query_out_of_bounds(query: str, field: str, kind: str, api: Caller):
+async def test_a_query_out_of_bounds(query: str, field: str, kind: str, caller: Caller):
     """The input is the given text."""
-    answer = await api.get(f"/tasks?{query}")
+    answer = await caller.get(f"/tasks?{query}")
 
     assert answer.problem["type"] == kind
     assert answer.problem["loc"] == ["query", field]
@@ -353,9 +355,9 @@ async def test_a_query_out_of_bounds(query: str, field: str, kind: str, api: Cal
 
 
 @pytest.mark.parametrize("call", ["stop", "pause", "resume"])
-async def test_a_missing_task_id(call: str, api: Caller):
+async def test_a_missing_task_id(call: str, caller: Caller):
     """It must be in the query; a body does not help."""
-    answer = await api.put(f"/{call}-task", json={"task_id": "t"})
+    answer = await caller.put(f"/{call}-task", json={"task_id": "t"})
 
     assert answer.problem == {
         "type": "missing",
@@ -365,17 +367,17 @@ async def test_a_missing_task_id(call: str, api: Caller):
     }
 
 
-async def test_of_a_repeated_parameter_the_last_one_counts(api: Caller):
+async def test_of_a_repeated_parameter_the_last_one_counts(caller: Caller):
     """As the service's framework does."""
-    answer = await api.get("/tasks?page=7&page=1&limit=x&limit=3")
+    answer = await caller.get("/tasks?page=7&page=1&limit=x&limit=3")
 
     assert (answer.json["page"], answer.json["limit"]) == (1, 3)
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/task", "/tasks/", "/task/a/b/c"])
-async def test_an_unknown_path(path: str, api: Caller):
+async def test_an_unknown_path(path: str, caller: Caller):
     """With or without a key."""
-    answers = [await api.get(path), await api.get(path, key=False)]
+    answers = [await caller.get(path), await caller.get(path, key=False)]
 
     assert {answer.status for answer in answers} == {404}
     assert answers[0].json == {"detail": "Not Found"}
@@ -387,9 +389,9 @@ async def test_an_unknown_path(path: str, api: Caller):
     ("DELETE", "/task/t", "GET"),
     ("POST", "/stop-task", "PUT"),
 ])  # fmt: skip
-async def test_a_wrong_method(method: str, path: str, allowed: str, api: Caller):
+async def test_a_wrong_method(method: str, path: str, allowed: str, caller: Caller):
     """The right ones are in the Allow header."""
-    answer = await api.ask(method, path)
+    answer = await caller.ask(method, path)
 
     assert (answer.status, answer.json) == (405, {"detail": "Method Not Allowed"})
     assert answer.headers["Allow"] == allowed
@@ -405,15 +407,15 @@ async def test_a_wrong_method(method: str, path: str, allowed: str, api: Caller)
         "/task/{id}/output-file/%2e%2e%2fetc",
     ],
 )
-async def test_a_slash_in_a_parameter_is_not_found(path: str, api: Caller):
+async def test_a_slash_in_a_parameter_is_not_found(path: str, caller: Caller):
     """Raw or escaped, as in the service's framework."""
-    answer = await api.get(path.format(id=await api.create()))
+    answer = await caller.get(path.format(id=await caller.create()))
 
     assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
 
 
 async def test_a_crash_is_a_plain_500_and_is_logged_without_its_values(
-    api: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """The server continues, and the log has the place of the crash, but no values."""
     password = "hunter22"
@@ -423,13 +425,13 @@ async def test_a_crash_is_a_plain_500_and_is_logged_without_its_values(
 
     monkeypatch.setattr(Account, "balance_cents", crash)
     with caplog.at_level(logging.DEBUG):
-        async with LocalServer(executor=FromQueue(), api_key=api.server.api_key) as server:
-            answer = await api.get(f"{server.base_url}/balance")
-            alive = await api.get(f"{server.base_url}/ping")
+        async with LocalServer(executor=FromQueue(), api_key=caller.server.api_key) as server:
+            answer = await caller.get(f"{server.base_url}/balance")
+            alive = await caller.get(f"{server.base_url}/ping")
 
     assert (answer.status, answer.body) == (500, b"Internal Server Error")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert alive.status == 200
     assert "RuntimeError" in caplog.text
     assert password not in caplog.text
-    assert api.server.api_key not in caplog.text
+    assert caller.server.api_key not in caplog.text

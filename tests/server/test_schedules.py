@@ -39,12 +39,12 @@ async def _timed(
         yield Caller(server, http)
 
 
-def _runs(api: Caller) -> list[str]:
-    return [record.created_at.strftime("%d %H:%M") for record in api.server.store.tasks]
+def _runs(caller: Caller) -> list[str]:
+    return [record.created_at.strftime("%d %H:%M") for record in caller.server.store.tasks]
 
 
-async def _add(api: Caller, **fields: Any) -> str:
-    answer = await api.post("/scheduled-task", json={**HOURLY, **fields})
+async def _add(caller: Caller, **fields: Any) -> str:
+    answer = await caller.post("/scheduled-task", json={**HOURLY, **fields})
     assert answer.status == 200, answer.text
     schedule_id: str = answer.json["id"]
     return schedule_id
@@ -110,14 +110,14 @@ async def test_a_deleted_schedule_lets_its_task_end(http: aiohttp.ClientSession)
     """The current run continues, and no other one starts."""
     executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=1800))
     async with LocalServer(executor=executor, now=_clock()) as server:
-        api = Caller(server, http)
-        schedule_id = await _add(api)
+        caller = Caller(server, http)
+        schedule_id = await _add(caller)
         await asyncio.sleep(60)
-        assert (await api.ask("DELETE", f"/scheduled-task/{schedule_id}")).body == b"{}"
+        assert (await caller.ask("DELETE", f"/scheduled-task/{schedule_id}")).body == b"{}"
         await asyncio.sleep(24 * 3600)
 
         assert [record.status for record in server.store.tasks] == ["finished"]
-        assert (await api.get(f"/scheduled-task/{schedule_id}")).status == 404
+        assert (await caller.get(f"/scheduled-task/{schedule_id}")).status == 404
 
 
 @pytest.mark.looptime
@@ -141,8 +141,8 @@ async def test_a_blocked_loop_makes_one_run_and_not_each_that_was_missed(
     offset = timedelta()
     clock = _clock()
     async with LocalServer(executor="scripted", now=lambda: clock() + offset) as server:
-        api = Caller(server, http)
-        await _add(api)
+        caller = Caller(server, http)
+        await _add(caller)
         await asyncio.sleep(60)
         offset = timedelta(hours=10)
         await asyncio.sleep(120)
@@ -180,31 +180,31 @@ async def test_an_empty_account_skips_runs_and_goes_on(http: aiohttp.ClientSessi
         ({"task": ""}, "task"),
     ],
 )
-async def test_bad_schedules_are_refused(fields: dict[str, Any], place: str, api: Caller):
+async def test_bad_schedules_are_refused(fields: dict[str, Any], place: str, caller: Caller):
     """Each gets a 422 that names the field, and nothing is stored."""
-    answer = await api.post("/scheduled-task", json={**HOURLY, **fields})
+    answer = await caller.post("/scheduled-task", json={**HOURLY, **fields})
 
     assert answer.problem["loc"][:2] == ["body", place]
-    assert (await api.get("/scheduled-tasks")).json["total_count"] == 0
+    assert (await caller.get("/scheduled-tasks")).json["total_count"] == 0
 
 
-async def test_an_update_may_not_contradict_what_is_there(api: Caller):
+async def test_an_update_may_not_contradict_what_is_there(caller: Caller):
     """An end before the start is refused, though the update names no start."""
-    schedule_id = await _add(api, start_at="2026-06-01T00:00:00Z", end_at="2026-07-01T00:00:00Z")
-    answer = await api.put(
+    schedule_id = await _add(caller, start_at="2026-06-01T00:00:00Z", end_at="2026-07-01T00:00:00Z")
+    answer = await caller.put(
         f"/scheduled-task/{schedule_id}", json={"end_at": "2026-05-01T00:00:00Z"}
     )
 
     assert answer.problem["loc"] == ["body", "end_at"]
-    schedule = (await api.get(f"/scheduled-task/{schedule_id}")).json
+    schedule = (await caller.get(f"/scheduled-task/{schedule_id}")).json
     assert schedule["end_at"] == "2026-07-01T00:00:00.000000Z"
 
 
-async def test_an_update_changes_exactly_what_it_names(api: Caller):
+async def test_an_update_changes_exactly_what_it_names(caller: Caller):
     """Everything else is unchanged, except for `updated_at`."""
-    schedule_id = await _add(api, metadata={"a": "b"}, start_at="2030-01-01T00:00:00Z")
-    before = (await api.get(f"/scheduled-task/{schedule_id}")).json
-    after = (await api.put(f"/scheduled-task/{schedule_id}", json={"use_proxy": False})).json
+    schedule_id = await _add(caller, metadata={"a": "b"}, start_at="2030-01-01T00:00:00Z")
+    before = (await caller.get(f"/scheduled-task/{schedule_id}")).json
+    after = (await caller.put(f"/scheduled-task/{schedule_id}", json={"use_proxy": False})).json
 
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"use_proxy", "updated_at"}

@@ -1,9 +1,7 @@
 """The results of tasks by day and by reason, on both databases."""
 
-import base64
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -34,56 +32,45 @@ class _Clock:
         return self.now
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """A new database of each kind."""
-    if request.param == "sqlite":
-        return str(tmp_path / "server.db")
-    monkeypatch.setenv("BROWSER_USE_SERVER_KEY", base64.b64encode(bytes(range(32))).decode())
-    return str(request.getfixturevalue("postgres"))
-
-
 @pytest.fixture
-def clock() -> _Clock:
+def late_clock() -> _Clock:
     """A clock at half an hour before midnight."""
     return _Clock()
 
 
 @pytest.fixture
-def server_options(database: str, clock: _Clock) -> dict[str, Any]:
+def server_options(place: str, late_clock: _Clock) -> dict[str, Any]:
     """A server whose clock the test sets."""
     executor = ScriptedExecutor(_SCENARIOS, default=Scenario(step_seconds=0, output="Done"))
     key = "bu_of-the-tests-of-summaries"
-    return {"executor": executor, "database": database, "now": clock, "api_key": key}
+    return {"executor": executor, "database": place, "now": late_clock, "api_key": key}
 
 
-async def _ended(api: Caller, text: str) -> Decimal:
-    task_id = await api.create(text)
-    task = await _task(api, task_id)
+async def _ended(caller: Caller, text: str) -> Decimal:
+    task_id = await caller.create(text)
+    task = await _task(caller, task_id)
     while task["status"] in {"created", "running"}:
-        task = await _task(api, task_id)
-    cost = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json["cost_cents"]
+        task = await _task(caller, task_id)
+    cost = (await caller.get(f"{caller.server.url}/admin/overview/{task_id}")).json["cost_cents"]
     return Decimal(cost)
 
 
-async def _task(api: Caller, task_id: str) -> dict[str, Any]:
-    return dict((await api.get(f"/task/{task_id}")).json)
+async def _task(caller: Caller, task_id: str) -> dict[str, Any]:
+    return dict((await caller.get(f"/task/{task_id}")).json)
 
 
-async def test_days_and_reasons_are_summed_up(api: Caller, clock: _Clock):
+async def test_days_and_reasons_are_summed_up(caller: Caller, late_clock: _Clock):
     """By the caller's time zone; other owners' tasks and older ones are left out."""
-    await _ended(api, "Long ago")
-    clock.now += timedelta(days=30)
-    first = await _ended(api, "Read")
-    failed = [await _ended(api, text) for text in ("Fail it", "Miss it")]
-    clock.now += timedelta(hours=1)
-    second = await _ended(api, "Read again")
-    place = f"{api.server.url}/admin/summary"
-    utc = (await api.get(f"{place}?days=2")).json
-    berlin = (await api.get(f"{place}?days=2&utc_offset=60")).json
-    other = await api.with_new_key("other")
+    await _ended(caller, "Long ago")
+    late_clock.now += timedelta(days=30)
+    first = await _ended(caller, "Read")
+    failed = [await _ended(caller, text) for text in ("Fail it", "Miss it")]
+    late_clock.now += timedelta(hours=1)
+    second = await _ended(caller, "Read again")
+    place = f"{caller.server.url}/admin/summary"
+    utc = (await caller.get(f"{place}?days=2")).json
+    berlin = (await caller.get(f"{place}?days=2&utc_offset=60")).json
+    other = await caller.with_new_key("other")
     foreign = (await other.get(place)).json
 
     days = [(each["day"], each["tasks"], each["statuses"]) for each in utc["days"]]
@@ -103,20 +90,22 @@ async def test_days_and_reasons_are_summed_up(api: Caller, clock: _Clock):
 
 
 async def test_time_goes_from_the_creation_to_the_end(
-    http: aiohttp.ClientSession, database: str, clock: _Clock
+    http: aiohttp.ClientSession, place: str, late_clock: _Clock
 ):
     """A running task has none yet."""
     hangs = Scenario(steps=(), hangs=True)
     key = "bu_of-the-tests-of-summaries"
     executor = ScriptedExecutor(default=hangs)
-    async with LocalServer(executor=executor, database=database, now=clock, api_key=key) as server:
-        api = Caller(server, http)
-        task_id = await api.create()
-        place = f"{server.url}/admin/summary?days=1&utc_offset=-600"
-        before = (await api.get(place)).json["days"][0]
-        clock.now += timedelta(seconds=90.25)
-        await api.put(f"/stop-task?task_id={task_id}")
-        after = (await api.get(place)).json["days"][0]
+    async with LocalServer(
+        executor=executor, database=place, now=late_clock, api_key=key
+    ) as server:
+        caller = Caller(server, http)
+        task_id = await caller.create()
+        given = f"{server.url}/admin/summary?days=1&utc_offset=-600"
+        before = (await caller.get(given)).json["days"][0]
+        late_clock.now += timedelta(seconds=90.25)
+        await caller.put(f"/stop-task?task_id={task_id}")
+        after = (await caller.get(given)).json["days"][0]
 
     assert before["seconds"] == 0
     assert after["seconds"] == 90.25
@@ -124,9 +113,9 @@ async def test_time_goes_from_the_creation_to_the_end(
 
 
 @pytest.mark.parametrize("query", ["days=0", "days=91", "days=x", "utc_offset=900"])
-async def test_what_cannot_be_summed_up_is_refused(query: str, api: Caller):
+async def test_what_cannot_be_summed_up_is_refused(query: str, caller: Caller):
     """With 422 and the reason."""
-    answer = await api.get(f"{api.server.url}/admin/summary?{query}")
+    answer = await caller.get(f"{caller.server.url}/admin/summary?{query}")
 
     assert answer.status == 422
     assert query.partition("=")[0] in answer.json["detail"]

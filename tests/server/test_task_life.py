@@ -36,19 +36,19 @@ from tests.support.patience import PATIENCE, until
 _EVENTS = {"stop": TaskEvent.STOP, "pause": TaskEvent.PAUSE, "resume": TaskEvent.RESUME}
 
 
-async def _brought_to(status: str, api: Caller, queue: FromQueue) -> str:
+async def _brought_to(status: str, caller: Caller, queue: FromQueue) -> str:
     """A task in a status; its id."""
-    task_id = await api.create()
+    task_id = await caller.create()
     if status in {"finished", "failed"}:
         queue.items.put_nowait(Finished("yes") if status == "finished" else Failed("no"))
-    await api.reached(task_id, status if status in {"finished", "failed"} else "running")
+    await caller.reached(task_id, status if status in {"finished", "failed"} else "running")
     if status in {"paused", "stopped"}:
-        await _let(api, "pause" if status == "paused" else "stop", task_id)
+        await _let(caller, "pause" if status == "paused" else "stop", task_id)
     return task_id
 
 
-async def _let(api: Caller, call: str, task_id: str) -> Answer:
-    return await api.put(f"/{call}-task?task_id={task_id}")
+async def _let(caller: Caller, call: str, task_id: str) -> Answer:
+    return await caller.put(f"/{call}-task?task_id={task_id}")
 
 
 @pytest.mark.parametrize("call", _EVENTS)
@@ -97,12 +97,12 @@ async def test_a_refused_change_says_why(
 async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession):
     """Before it starts it has a live page, and can be stopped, but not paused."""
     async with LocalServer(executor=NeverBegun()) as server:
-        api = Caller(server, http)
-        created = await api.create()
+        caller = Caller(server, http)
+        created = await caller.create()
 
-        task = await api.task(created)
-        paused = await _let(api, "pause", created)
-        stopped = await _let(api, "stop", created)
+        task = await caller.task(created)
+        paused = await _let(caller, "pause", created)
+        stopped = await _let(caller, "stop", created)
 
     assert (task["status"], task["live_url"] is None) == ("created", False)
     assert paused.json == {"detail": "Agent session is not running but created"}
@@ -192,8 +192,8 @@ async def test_a_pause_delays_running_work(steered: Caller, queue: FromQueue):
     assert [step["next_goal"] for step in finished["steps"]] == ["Under way"]
 
 
-def _is_paused_or_has_steps(api: Caller, task_id: str) -> bool:
-    record = api.stored(task_id)
+def _is_paused_or_has_steps(caller: Caller, task_id: str) -> bool:
+    record = caller.stored(task_id)
     return record.status == "paused" or bool(record.steps)
 
 
@@ -237,13 +237,13 @@ async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
 async def test_reports_after_a_stop_are_not_stored(http: aiohttp.ClientSession, queue: FromQueue):
     """The status is final at once."""
     async with LocalServer(executor=queue) as server:
-        api = Caller(server, http)
-        task_id = await _brought_to("running", api, queue)
-        await _let(api, "stop", task_id)
-        status = (await api.get(f"/task/{task_id}/status")).json
+        caller = Caller(server, http)
+        task_id = await _brought_to("running", caller, queue)
+        await _let(caller, "stop", task_id)
+        status = (await caller.get(f"/task/{task_id}/status")).json
         queue.step("Too late")
         await asyncio.sleep(0.02)
-        task = await api.task(task_id)
+        task = await caller.task(task_id)
 
     assert status == "stopped"
     assert task["steps"] == []
@@ -364,10 +364,10 @@ async def test_clean_up_that_breaks_changes_nothing_any_more(
                 raise RuntimeError("cannot clean up")
 
     async with LocalServer(executor=Untidy()) as server:
-        api = Caller(server, http)
-        task = await api.reached(await api.create(), "finished")
+        caller = Caller(server, http)
+        task = await caller.reached(await caller.create(), "finished")
         await until(lambda: "RuntimeError" in caplog.text)
-        after = await api.task(task["id"])
+        after = await caller.task(task["id"])
 
     assert task["output"] == "Done"
     assert after == task
@@ -391,6 +391,6 @@ async def test_an_executor_may_be_any_iterator(http: aiohttp.ClientSession):
             return Once()
 
     async with LocalServer(executor=Plain()) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
 
-        assert (await api.reached(await api.create(), "finished"))["output"] == "Done"
+        assert (await caller.reached(await caller.create(), "finished"))["output"] == "Done"

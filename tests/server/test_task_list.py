@@ -9,10 +9,10 @@ from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
 
-async def test_newest_first_with_figures(api: Caller):
+async def test_newest_first_with_figures(caller: Caller):
     """Every task is on exactly one page."""
-    created = [await api.create(f"Task {number}") for number in range(5)]
-    pages = [(await api.get(f"/tasks?page={page}&limit=2")).json for page in (1, 2, 3)]
+    created = [await caller.create(f"Task {number}") for number in range(5)]
+    pages = [(await caller.get(f"/tasks?page={page}&limit=2")).json for page in (1, 2, 3)]
 
     listed = [row["id"] for page in pages for row in page["tasks"]]
     assert listed == created[::-1]
@@ -22,11 +22,11 @@ async def test_newest_first_with_figures(api: Caller):
     }
 
 
-async def test_a_row_has_the_fields_of_the_documentation(api: Caller):
+async def test_a_row_has_the_fields_of_the_documentation(caller: Caller):
     """It has no steps: only the single task has them."""
-    task_id = await api.create(metadata={"team": "a"})
-    await api.reached(task_id, "finished")
-    (row,) = (await api.get("/tasks")).json["tasks"]
+    task_id = await caller.create(metadata={"team": "a"})
+    await caller.reached(task_id, "finished")
+    (row,) = (await caller.get("/tasks")).json["tasks"]
 
     assert list(row) == [
         "id", "task", "status", "created_at", "output", "finished_at", "live_url", "metadata",
@@ -34,30 +34,30 @@ async def test_a_row_has_the_fields_of_the_documentation(api: Caller):
     assert (row["id"], row["output"], row["metadata"]) == (task_id, "The answer", {"team": "a"})
 
 
-async def test_defaults(api: Caller):
+async def test_defaults(caller: Caller):
     """They are page 1 and ten rows."""
     for _ in range(11):
-        await api.create()
-    page = (await api.get("/tasks")).json
+        await caller.create()
+    page = (await caller.get("/tasks")).json
 
     assert (page["page"], page["limit"], len(page["tasks"])) == (1, 10, 10)
     assert page["total_pages"] == 2
 
 
 @pytest.mark.parametrize("page", [2, 10**6, 10**18])
-async def test_past_the_end_there_are_no_rows(page: int, api: Caller):
+async def test_past_the_end_there_are_no_rows(page: int, caller: Caller):
     """The status is 200, and the figures are right."""
-    await api.create()
-    answer = await api.get(f"/tasks?page={page}")
+    await caller.create()
+    answer = await caller.get(f"/tasks?page={page}")
 
     assert answer.status == 200
     assert answer.json["tasks"] == []
     assert (answer.json["total_count"], answer.json["page"]) == (1, page)
 
 
-async def test_without_tasks_there_is_no_page(api: Caller):
+async def test_without_tasks_there_is_no_page(caller: Caller):
     """The specification leaves it open; this server answers 0."""
-    assert (await api.get("/tasks")).json == {
+    assert (await caller.get("/tasks")).json == {
         "tasks": [],
         "total_pages": 0,
         "page": 1,
@@ -66,20 +66,20 @@ async def test_without_tasks_there_is_no_page(api: Caller):
     }
 
 
-async def test_a_page_has_at_most_a_hundred_rows(api: Caller):
+async def test_a_page_has_at_most_a_hundred_rows(caller: Caller):
     """A larger limit is reduced, and the answer says so."""
     for _ in range(3):
-        await api.create()
-    page = (await api.get("/tasks?limit=5000")).json
+        await caller.create()
+    page = (await caller.get("/tasks?limit=5000")).json
 
     assert (page["limit"], page["total_pages"], len(page["tasks"])) == (100, 1, 3)
 
 
-async def test_the_store_has_tasks_in_creation_order(api: Caller):
+async def test_the_store_has_tasks_in_creation_order(caller: Caller):
     """Tests of users read it."""
-    created = [await api.create() for _ in range(3)]
+    created = [await caller.create() for _ in range(3)]
 
-    assert [record.id for record in api.server.store.tasks] == created
+    assert [record.id for record in caller.server.store.tasks] == created
 
 
 async def test_long_outputs_are_cut_to_their_share_of_the_page(steered: Caller, queue: FromQueue):
@@ -104,11 +104,11 @@ async def test_long_outputs_are_cut_to_their_share_of_the_page(steered: Caller, 
 
 
 @pytest.mark.parametrize(("letter", "count"), [("x", 20 * 1024), ("é", 10 * 1024)])
-async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count: int):
+async def test_a_text_may_have_twenty_kilobytes(caller: Caller, letter: str, count: int):
     """In bytes of UTF-8; a longer one is refused before it is paid for, and not quoted whole."""
-    fits = await api.post("/run-task", json={"task": letter * count})
-    refused = await api.post("/run-task", json={"task": letter * (count + 1)})
-    schedule = await api.post(
+    fits = await caller.post("/run-task", json={"task": letter * count})
+    refused = await caller.post("/run-task", json={"task": letter * (count + 1)})
+    schedule = await caller.post(
         "/scheduled-task",
         json={"task": letter * (count + 1), "schedule_type": "interval", "interval_minutes": 5},
     )
@@ -128,16 +128,16 @@ async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count:
     ],
 )
 async def test_a_task_has_a_bounded_list_of_each_kind(
-    field: str, fitting: Any, one_more: Any, api: Caller
+    field: str, fitting: Any, one_more: Any, caller: Caller
 ):
     """Pages are compared with each domain and each secret, so more are refused before the cost."""
     timing = {"schedule_type": "interval", "interval_minutes": 5}
     domains = {"allowed_domains": ["a.example"]}
-    fits = await api.post("/run-task", json={"task": "x", **domains, field: fitting})
+    fits = await caller.post("/run-task", json={"task": "x", **domains, field: fitting})
     too_many = {**fitting, **one_more} if isinstance(fitting, dict) else fitting + one_more
     settings = {"task": "x", **domains, field: too_many}
-    refused = await api.post("/run-task", json=settings)
-    schedule = await api.post("/scheduled-task", json={**settings, **timing})
+    refused = await caller.post("/run-task", json=settings)
+    schedule = await caller.post("/scheduled-task", json={**settings, **timing})
 
     assert fits.status == 200
     for each in (refused, schedule):
@@ -149,11 +149,11 @@ async def test_a_task_has_a_bounded_list_of_each_kind(
     "text",
     ['"quoted" \\ \n\t', "\x00\x01\x7f\u2028", "\x01{}", "grün 😀", "\\u0041"],
 )
-async def test_a_row_has_the_same_texts_as_its_task(text: str, api: Caller):
+async def test_a_row_has_the_same_texts_as_its_task(text: str, caller: Caller):
     """For any characters in them."""
-    task_id = await api.create(text, metadata={text: text, "scenario": "quick"})
-    task = await api.reached(task_id, "finished")
-    (row,) = (await api.get("/tasks")).json["tasks"]
+    task_id = await caller.create(text, metadata={text: text, "scenario": "quick"})
+    task = await caller.reached(task_id, "finished")
+    (row,) = (await caller.get("/tasks")).json["tasks"]
 
     assert row == {name: task[name] for name in row}
 

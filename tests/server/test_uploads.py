@@ -17,8 +17,8 @@ from tests.server.steering import FromQueue
 from tests.support.patience import until
 
 
-async def _link(api: Caller, name: str = "data.csv", kind: str = "text/csv") -> str:
-    answer = await api.post(
+async def _link(caller: Caller, name: str = "data.csv", kind: str = "text/csv") -> str:
+    answer = await caller.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": kind}
     )
     assert answer.status == 200, answer.text
@@ -26,9 +26,9 @@ async def _link(api: Caller, name: str = "data.csv", kind: str = "text/csv") -> 
     return link
 
 
-async def _put(api: Caller, link: str, content: Any, kind: str | None = "text/csv") -> Any:
+async def _put(caller: Caller, link: str, content: Any, kind: str | None = "text/csv") -> Any:
     headers = {"Content-Type": kind or ""}
-    return await api.put(link, key=False, data=BytesIO(content), headers=headers)
+    return await caller.put(link, key=False, data=BytesIO(content), headers=headers)
 
 
 async def test_a_file_reaches_the_executor(steered: Caller, queue: FromQueue):
@@ -40,10 +40,10 @@ async def test_a_file_reaches_the_executor(steered: Caller, queue: FromQueue):
     assert queue.assignments[0].files == {"data.csv": b"a,b\n1,2\n"}
 
 
-async def test_every_published_type_is_taken(api: Caller):
+async def test_every_published_type_is_taken(caller: Caller):
     """The specification's list of suffixes, in either case."""
     for suffix, kind in CONTENT_TYPES.items():
-        assert await _link(api, f"File{suffix.upper()}", kind)
+        assert await _link(caller, f"File{suffix.upper()}", kind)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ async def test_every_published_type_is_taken(api: Caller):
         ("a.csv", "text/csv; x\nuse"),
     ],
 )
-async def test_other_types_are_refused(name: str, kind: str, api: Caller):
+async def test_other_types_are_refused(name: str, kind: str, caller: Caller):
     """The answer has the service's sentence."""
-    answer = await api.post(
+    answer = await caller.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": kind}
     )
 
@@ -77,9 +77,9 @@ async def test_other_types_are_refused(name: str, kind: str, api: Caller):
         "a:b.csv",
     ],
 )
-async def test_hostile_names_are_refused(name: str, api: Caller):
+async def test_hostile_names_are_refused(name: str, caller: Caller):
     """They get no link."""
-    answer = await api.post(
+    answer = await caller.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": "text/csv"}
     )
 
@@ -87,19 +87,19 @@ async def test_hostile_names_are_refused(name: str, api: Caller):
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain"])
-async def test_the_content_type_is_part_of_the_signature(kind: str | None, api: Caller):
+async def test_the_content_type_is_part_of_the_signature(kind: str | None, caller: Caller):
     """As in object storage, a missing or another content type does not match."""
-    answer = await _put(api, await _link(api), b"x", kind)
+    answer = await _put(caller, await _link(caller), b"x", kind)
 
     assert answer.status == 403
     assert "SignatureDoesNotMatch" in answer.text
 
 
-async def test_a_link_is_good_for_its_file_and_its_time(api: Caller):
+async def test_a_link_is_good_for_its_file_and_its_time(caller: Caller):
     """Neither the name nor the signature may be changed."""
-    link = await _link(api)
-    other = await _put(api, link.replace("data.csv", "other.csv"), b"x")
-    unsigned = await _put(api, link.partition("?")[0], b"x")
+    link = await _link(caller)
+    other = await _put(caller, link.replace("data.csv", "other.csv"), b"x")
+    unsigned = await _put(caller, link.partition("?")[0], b"x")
 
     assert (other.status, unsigned.status) == (403, 403)
     assert "AccessDenied" in unsigned.text
@@ -109,26 +109,26 @@ async def test_an_expired_link_takes_nothing(http: aiohttp.ClientSession):
     """Links are good for an hour."""
     hour = timedelta()
     async with LocalServer(executor="scripted", now=lambda: datetime.now(UTC) + hour) as server:
-        api = Caller(server, http)
-        link = await _link(api)
+        caller = Caller(server, http)
+        link = await _link(caller)
         hour = timedelta(hours=1)
-        answer = await _put(api, link, b"x")
+        answer = await _put(caller, link, b"x")
 
     assert answer.status == 403
     assert "Request has expired" in answer.text
 
 
-async def test_the_largest_file_fits_and_one_byte_more_does_not(api: Caller):
+async def test_the_largest_file_fits_and_one_byte_more_does_not(caller: Caller):
     """10 MB for each file; no part of a larger one is stored."""
-    link = await _link(api)
-    fits = await _put(api, link, bytes(MAX_FILE_BYTES))
-    too_large = await _put(api, await _link(api, "big.csv"), bytes(MAX_FILE_BYTES + 1))
-    empty = await _put(api, await _link(api, "none.csv"), b"")
+    link = await _link(caller)
+    fits = await _put(caller, link, bytes(MAX_FILE_BYTES))
+    too_large = await _put(caller, await _link(caller, "big.csv"), bytes(MAX_FILE_BYTES + 1))
+    empty = await _put(caller, await _link(caller, "none.csv"), b"")
 
     assert fits.status == 200
     assert (too_large.status, "EntityTooLarge" in too_large.text) == (400, True)
     assert empty.status == 400
-    answer = await api.post("/run-task", json={"task": "x", "included_file_names": ["big.csv"]})
+    answer = await caller.post("/run-task", json={"task": "x", "included_file_names": ["big.csv"]})
     assert answer.problem["loc"] == ["body", "included_file_names"]
 
 
@@ -153,12 +153,12 @@ async def test_uploads_have_a_total(http: aiohttp.ClientSession, monkeypatch: py
     """Beyond the limit the answer is 507; a file of the same name makes room."""
     monkeypatch.setattr(file_routes, "MOST_UPLOADED", 100)
     async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         answers = [
-            (await _put(api, await _link(api, name), bytes(size))).status
+            (await _put(caller, await _link(caller, name), bytes(size))).status
             for name, size in (("a.csv", 60), ("b.csv", 41), ("b.csv", 40), ("a.csv", 60))
         ]
-        full = await _put(api, await _link(api, "c.csv"), b"x")
+        full = await _put(caller, await _link(caller, "c.csv"), b"x")
 
     assert answers == [200, 507, 200, 200]
     assert "<Code>QuotaExceeded</Code>" in full.text
@@ -171,17 +171,21 @@ async def test_an_owner_has_half_of_the_room(
     """Others can upload, too; the server's own key may use all of it."""
     monkeypatch.setattr(file_routes, "MOST_UPLOADED", 100)
     async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
-        shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
+        caller = Caller(server, http)
+        shop, other = await caller.with_new_key("shop"), await caller.with_new_key("other")
         full = await _put(shop, await _link(shop, "a.csv"), bytes(51))
         answers = [
             (await _put(each, await _link(each, name), bytes(size))).status
-            for each, name, size in ((shop, "a.csv", 40), (other, "a.csv", 50), (api, "a.csv", 10))
+            for each, name, size in (
+                (shop, "a.csv", 40),
+                (other, "a.csv", 50),
+                (caller, "a.csv", 10),
+            )
         ]
         of_all = (await _put(other, await _link(other, "a.csv"), bytes(51))).status
-        await api.ask("DELETE", f"{server.url}/admin/files/a.csv")
+        await caller.ask("DELETE", f"{server.url}/admin/files/a.csv")
         await other.ask("DELETE", f"{server.url}/admin/files/a.csv")
-        own = (await _put(api, await _link(api, "a.csv"), bytes(60))).status
+        own = (await _put(caller, await _link(caller, "a.csv"), bytes(60))).status
 
     assert full.status == 507
     assert "The uploads of one owner may have 50 bytes together" in full.text
@@ -191,8 +195,8 @@ async def test_an_owner_has_half_of_the_room(
 async def test_few_uploads_of_an_owner_arrive_at_once(http: aiohttp.ClientSession):
     """Each is in memory meanwhile: further ones have to wait, and others' are accepted."""
     async with LocalServer(executor="scripted") as server:
-        api = Caller(server, http)
-        shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
+        caller = Caller(server, http)
+        shop, other = await caller.with_new_key("shop"), await caller.with_new_key("other")
         port, halves = int(server.url.rpartition(":")[2]), []
         for number in range(10):
             link = (await _link(shop, f"{number}.csv")).removeprefix(server.url)
@@ -214,13 +218,13 @@ async def test_few_uploads_of_an_owner_arrive_at_once(http: aiohttp.ClientSessio
 
 
 @pytest.mark.long
-async def test_a_task_takes_fifty_megabytes_and_no_more(api: Caller):
+async def test_a_task_takes_fifty_megabytes_and_no_more(caller: Caller):
     """This counts all of its files together."""
     names = [f"part{number}.csv" for number in range(6)]
     for name in names:
-        await _put(api, await _link(api, name), bytes(MAX_FILE_BYTES))
+        await _put(caller, await _link(caller, name), bytes(MAX_FILE_BYTES))
     answers = [
-        await api.post("/run-task", json={"task": "x", "included_file_names": names[:count]})
+        await caller.post("/run-task", json={"task": "x", "included_file_names": names[:count]})
         for count in (5, 6)
     ]
 

@@ -21,23 +21,23 @@ pytestmark = [
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[str]:
+async def docs_site() -> AsyncIterator[str]:
     """The address of the site."""
     async with StaticSite(SITE) as served:
         yield served.url.rstrip("/")
 
 
 @pytest.fixture(params=[(1280, 900), (390, 800)], ids=["desktop", "phone"])
-async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+async def window(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A window of a desktop or a phone, whose pages must neither fail nor call other hosts."""
     width, height = request.param
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser())
-        page = await browser.new_page(viewport={"width": width, "height": height})
+        window = await browser.new_page(viewport={"width": width, "height": height})
         wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda sent: wrong.append(sent.url) if _foreign(sent.url) else None)
-        yield page
+        window.on("pageerror", lambda error: wrong.append(str(error)))
+        window.on("request", lambda sent: wrong.append(sent.url) if _foreign(sent.url) else None)
+        yield window
         await browser.close()
     assert wrong == []
 
@@ -46,28 +46,28 @@ def _foreign(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1:", "data:", "blob:"))
 
 
-async def test_the_search_finds_a_page(page: Page, site: str):
+async def test_the_search_finds_a_page(window: Page, docs_site: str):
     """A reader who types a word gets the page that explains it."""
-    await page.goto(f"{site}/index.html")
-    if await page.locator("label.md-header__button[for=__search]").is_visible():
-        await page.locator("label.md-header__button[for=__search]").click()
-    await page.get_by_placeholder("Search").press_sequentially("LedgerLockedError")
-    await page.locator(".md-search-result__link").first.click()
+    await window.goto(f"{docs_site}/index.html")
+    if await window.locator("label.md-header__button[for=__search]").is_visible():
+        await window.locator("label.md-header__button[for=__search]").click()
+    await window.get_by_placeholder("Search").press_sequentially("LedgerLockedError")
+    await window.locator(".md-search-result__link").first.click()
 
-    await expect(page.locator("main")).to_contain_text("LedgerLockedError")
+    await expect(window.locator("main")).to_contain_text("LedgerLockedError")
 
 
-async def test_no_page_is_wider_than_the_window(page: Page, site: str):
+async def test_no_page_is_wider_than_the_window(window: Page, docs_site: str):
     """Long lines of code scroll by themselves, also on a phone."""
     names = sorted(each.relative_to(SITE).as_posix() for each in SITE.rglob("*.html"))
     wide = []
     for name in names:
-        await page.goto(f"{site}/{name}")
-        width, window = await page.evaluate(
+        await window.goto(f"{docs_site}/{name}")
+        width, given = await window.evaluate(
             "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         )
-        if width > window:
-            wide.append(f"{name}: {width} > {window}")
+        if width > given:
+            wide.append(f"{name}: {width} > {given}")
 
     assert len(names) > 15
     assert wide == []

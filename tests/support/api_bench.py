@@ -14,6 +14,7 @@ from tests.support.hygiene import KEY
 __all__ = [
     "OpenSession",
     "api",
+    "api_class",
     "open_session",
     "resolved",
     "running_api",
@@ -37,9 +38,15 @@ async def resolved(session: BrowserUseSession, token: str) -> Task | None:
 
 
 @pytest.fixture
-async def api(nothing_leaks: None) -> AsyncIterator[FakeApi]:
+def api_class() -> type[FakeApi]:
+    """Which fake API `api` is; a file may have its own."""
+    return FakeApi
+
+
+@pytest.fixture
+async def api(nothing_leaks: None, api_class: type[FakeApi]) -> AsyncIterator[FakeApi]:
     """A fake API."""
-    async with FakeApi() as started:
+    async with api_class() as started:
         yield started
 
 

@@ -1,10 +1,10 @@
-"""Fixtures of a session with a raw socket server."""
+"""Fixtures of a session with a raw socket server, or with no network."""
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -12,7 +12,10 @@ from browser_use_async import BrowserUseSession, RetryPolicy
 from tests.support.hygiene import KEY
 from tests.support.wire import Script, WireServer
 
-__all__ = ["FAST", "ONCE", "Connect", "Serve", "connect", "serve"]
+if TYPE_CHECKING:
+    from tests.support.shim import MockedApi
+
+__all__ = ["FAST", "ONCE", "Connect", "Serve", "connect", "mocked_api", "serve"]
 
 FAST = RetryPolicy(base_delay=0.001, max_delay=0.002)
 """As many attempts as by default, without the wait."""
@@ -69,3 +72,14 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
             return await stack.enter_async_context(session)
 
         yield open_session
+
+
+@pytest.fixture
+def mocked_api() -> "Iterator[MockedApi]":
+    """An API without a network; calls without a prepared answer fail to connect."""
+    from aioresponses import aioresponses  # few tests need it, and few environments have it
+
+    from tests.support.shim import MockedApi
+
+    with aioresponses() as mock:
+        yield MockedApi(mock)

@@ -20,6 +20,7 @@ __all__ = [
     "SIGNATURE",
     "assert_hides_secrets",
     "nothing_leaks",
+    "package_log",
     "raises",
 ]
 
@@ -119,3 +120,13 @@ async def nothing_leaks(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]
     ]
     for secret in (KEY, SECRET):
         assert not [line for line in lines if secret in line]
+
+
+@pytest.fixture
+def package_log() -> "Iterator[logging.Logger]":
+    """The logger of the package, whose level and handlers are restored afterwards."""
+    logger = logging.getLogger("browser_use_async")
+    level, handlers = logger.level, list(logger.handlers)
+    yield logger
+    logger.setLevel(level)
+    logger.handlers[:] = handlers

@@ -1,14 +1,18 @@
-"""The fixture `server`: the bundled server in the test's own loop."""
+"""The bundled server in the test's own loop, and an HTTP client."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 if TYPE_CHECKING:
     from browser_use_async.server import LocalServer
+    from browser_use_async.server.http.static_site import StaticSite
+    from tests.cli.running import Recorder
 
-__all__ = ["server", "server_options"]
+__all__ = ["bakery", "http", "recorder", "server", "server_options"]
 
 
 @pytest.fixture
@@ -24,3 +28,33 @@ async def server(server_options: dict[str, Any]) -> "AsyncIterator[LocalServer]"
 
     async with LocalServer(**server_options) as started:
         yield started
+
+
+@pytest.fixture
+def recorder() -> "Recorder":
+    """An executor whose tasks the test scripts."""
+    from tests.cli.running import Recorder
+
+    return Recorder()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without any defaults."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(
+        connector=connector, skip_auto_headers=["User-Agent"]
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+async def bakery(tmp_path: Path) -> "AsyncIterator[StaticSite]":
+    """A website of one page, for searches."""
+    from browser_use_async.server.http.static_site import StaticSite
+
+    folder = tmp_path / "bakery"
+    folder.mkdir()
+    (folder / "index.html").write_text("<title>Baker</title><p>We bake bread at six.</p>")
+    async with StaticSite(folder) as pages:
+        yield pages

@@ -2,16 +2,15 @@
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from unittest.mock import Mock
 
 import attrs
-import pytest
 from aiohttp import ClientResponse
 from aioresponses import aioresponses
 
-__all__ = ["BASE_URL", "MockedApi", "MockedCall", "mocked_api"]
+__all__ = ["BASE_URL", "MockedApi", "MockedCall"]
 
 BASE_URL = "https://api.browser-use.com/api/v1"
 
@@ -86,10 +85,3 @@ class MockedApi:
             callback=record,
             response_class=_RESPONSE_CLASS,
         )
-
-
-@pytest.fixture
-def mocked_api() -> Iterator[MockedApi]:
-    """An API without a network; calls without a prepared answer fail to connect."""
-    with aioresponses() as mock:
-        yield MockedApi(mock)

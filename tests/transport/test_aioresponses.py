@@ -9,9 +9,7 @@ from aioresponses import aioresponses
 from browser_use_async import TaskStatus, errors
 from tests.support.bench import ONCE, Connect
 from tests.support.hygiene import KEY
-from tests.support.shim import BASE_URL, MockedApi, mocked_api
-
-__all__ = ["mocked_api"]
+from tests.support.shim import BASE_URL, MockedApi
 
 NEEDS_SHIM = "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters
 

@@ -21,7 +21,7 @@ BOTH = f'base_url = "{SAVED}/"\napi_key = "{KEY}"\n'
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The path of the file; no variable has a key or an address."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     for name in ("API_KEY", "BASE_URL", "TIMEOUT"):
@@ -31,9 +31,9 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "config.toml"
 
 
-def _write(path: Path, content: str | bytes, mode: int = 0o600) -> None:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    path.chmod(mode)
+def _write(config_file: Path, content: str | bytes, mode: int = 0o600) -> None:
+    config_file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    config_file.chmod(mode)
 
 
 def _resolve(key: str | None = None, base_url: str | None = None) -> Configuration:
@@ -44,10 +44,10 @@ def _values(found: Configuration) -> tuple[str | None, str]:
     return found.api_key and found.api_key.reveal(), found.base_url
 
 
-async def test_a_session_without_arguments(path: Path, serve: Serve) -> None:
+async def test_a_session_without_arguments(config_file: Path, serve: Serve) -> None:
     """It uses the saved address with the saved key."""
     server = await serve(answering(response(200, '"running"')))
-    _write(path, f'base_url = "{server.url}"\napi_key = "{KEY}"\n')
+    _write(config_file, f'base_url = "{server.url}"\napi_key = "{KEY}"\n')
 
     async with BrowserUseSession() as session:
         await session.tasks.get_status("t-1")
@@ -57,11 +57,11 @@ async def test_a_session_without_arguments(path: Path, serve: Serve) -> None:
 
 
 def test_arguments_precede_the_environment_and_that_the_file(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Value by value, and each knows its source."""
     nothing = _resolve()
-    _write(path, BOTH)
+    _write(config_file, BOTH)
     saved = _resolve()
     monkeypatch.setenv("BROWSER_USE_API_KEY", "of-the-environment")
     mixed = _resolve()
@@ -75,32 +75,38 @@ def test_arguments_precede_the_environment_and_that_the_file(
     assert _values(variables) == ("of-the-environment", "https://variable.example.com/api/v1")
     assert _values(given) == ("of-the-argument", "https://argument.example.com/api/v1")
     assert nothing.places == {}
-    assert saved.places == {"api_key": f"api_key in {path}", "base_url": f"base_url in {path}"}
-    assert mixed.places == {"api_key": "BROWSER_USE_API_KEY", "base_url": f"base_url in {path}"}
+    assert saved.places == {
+        "api_key": f"api_key in {config_file}",
+        "base_url": f"base_url in {config_file}",
+    }
+    assert mixed.places == {
+        "api_key": "BROWSER_USE_API_KEY",
+        "base_url": f"base_url in {config_file}",
+    }
     assert given.places == {"api_key": "api_key", "base_url": "base_url"}
 
 
-async def test_the_key_of_one_server_goes_to_no_other(path: Path, serve: Serve) -> None:
+async def test_the_key_of_one_server_goes_to_no_other(config_file: Path, serve: Serve) -> None:
     """Another address gets the saved key only if it is equal to the saved one."""
     server = await serve(answering(response(200, '"running"')))
-    _write(path, BOTH)
+    _write(config_file, BOTH)
     other = BrowserUseSession(base_url=server.url)
     with raises(errors.ConfigurationError) as refused:
         await other.tasks.get_status("t-1")
     await other.aclose()
 
     assert not server.connections
-    assert f"that in {path} is for {SAVED}/, not for {server.url}" in str(refused.value)
+    assert f"that in {config_file} is for {SAVED}/, not for {server.url}" in str(refused.value)
     assert _values(_resolve(base_url=f"{SAVED}/")) == (KEY, SAVED)
 
 
-def test_a_file_with_one_setting(path: Path) -> None:
+def test_a_file_with_one_setting(config_file: Path) -> None:
     """A key without an address is sent to the session's address; an address needs no key."""
-    _write(path, f'\ufeff# mine\r\napi_key = "{KEY}"\r\n')
+    _write(config_file, f'\ufeff# mine\r\napi_key = "{KEY}"\r\n')
     key_alone = _resolve(base_url=SAVED)
-    _write(path, f"base_url = '{SAVED}'")
+    _write(config_file, f"base_url = '{SAVED}'")
     address_alone = _resolve()
-    _write(path, "")
+    _write(config_file, "")
 
     assert _values(key_alone) == (KEY, SAVED)
     assert _values(address_alone) == (None, SAVED)
@@ -124,45 +130,45 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_wrong_is_one_line(path: Path, kind: str) -> None:
+def test_what_is_wrong_is_one_line(config_file: Path, kind: str) -> None:
     """It names the file, says what to do, and shows nothing of the key."""
-    _write(path, WRONG[kind][0])
+    _write(config_file, WRONG[kind][0])
     with raises(errors.ConfigurationError) as refused:
         BrowserUseSession()
 
     message = str(refused.value)
-    assert str(path) in message
+    assert str(config_file) in message
     assert WRONG[kind][1] in message
     assert "\n" not in message
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
-def test_what_others_can_read_or_write(path: Path, mode: int) -> None:
+def test_what_others_can_read_or_write(config_file: Path, mode: int) -> None:
     """It is refused, with the command that corrects it."""
-    _write(path, BOTH, mode)
+    _write(config_file, BOTH, mode)
     with raises(errors.ConfigurationError) as refused:
         BrowserUseSession()
 
-    assert f"(mode {mode:o}): chmod 600 {path}" in str(refused.value)
+    assert f"(mode {mode:o}): chmod 600 {config_file}" in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", ["an unknown name", "only the key", "plain http"])
-def test_what_is_not_needed_is_not_read(path: Path, kind: str) -> None:
+def test_what_is_not_needed_is_not_read(config_file: Path, kind: str) -> None:
     """A session with a key and an address of its own does not read the file."""
-    _write(path, WRONG[kind][0])
+    _write(config_file, WRONG[kind][0])
 
     assert _resolve("another", SAVED).base_url == SAVED
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "forbidden"])
-def test_what_cannot_be_read(path: Path, kind: str) -> None:
+def test_what_cannot_be_read(config_file: Path, kind: str) -> None:
     """The error is one line, too, and a pipe causes no wait."""
     if kind == "folder":
-        path.mkdir()
+        config_file.mkdir()
     elif kind == "pipe":
-        os.mkfifo(path)
+        os.mkfifo(config_file)
     else:
-        _write(path, BOTH, 0)
+        _write(config_file, BOTH, 0)
     with as_ordinary_user(), raises(errors.ConfigurationError) as refused:
         _resolve()
 
@@ -171,18 +177,18 @@ def test_what_cannot_be_read(path: Path, kind: str) -> None:
     assert "`browser-use-async login` writes a new one" in str(refused.value)
 
 
-def test_a_file_that_is_too_large(path: Path) -> None:
+def test_a_file_that_is_too_large(config_file: Path) -> None:
     """It is not read completely."""
-    _write(path, BOTH + "#" * 65536)
+    _write(config_file, BOTH + "#" * 65536)
     with raises(errors.ConfigurationError) as refused:
         _resolve()
 
     assert "has more than 64 KB" in str(refused.value)
 
 
-def test_a_file_that_is_nested_too_deeply(path: Path) -> None:
+def test_a_file_that_is_nested_too_deeply(config_file: Path) -> None:
     """It is refused in one sentence, without a traceback of the reader of TOML."""
-    _write(path, "api_key = " + "[" * 30_000)
+    _write(config_file, "api_key = " + "[" * 30_000)
     with raises(errors.ConfigurationError) as refused:
         _resolve()
 
@@ -195,29 +201,29 @@ def test_folders_that_are_made_are_closed_to_others(
     """Whatever the umask says: the folder of all settings, too."""
     folder = tmp_path / "config"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
-    path = config_path()
-    assert path is not None
+    config_file = config_path()
+    assert config_file is not None
     before = os.umask(0)
     try:
-        ConfigFile(path, SAVED, Secret.hide(KEY)).write()
+        ConfigFile(config_file, SAVED, Secret.hide(KEY)).write()
     finally:
         os.umask(before)
 
-    assert [each.stat().st_mode & 0o777 for each in (folder, path.parent, path)] == [
+    assert [each.stat().st_mode & 0o777 for each in (folder, config_file.parent, config_file)] == [
         *(0o700, 0o700),
         0o600,
     ]
 
 
-def test_a_folder_of_another_user(path: Path) -> None:
+def test_a_folder_of_another_user(config_file: Path) -> None:
     """As with the home of another user in HOME: the file is ignored."""
-    _write(path, BOTH)
-    path.parent.chmod(0)
+    _write(config_file, BOTH)
+    config_file.parent.chmod(0)
     try:
         with as_ordinary_user():
             assert _values(_resolve()) == (None, DEFAULT_BASE_URL)
     finally:
-        path.parent.chmod(0o700)
+        config_file.parent.chmod(0o700)
 
 
 def test_the_path_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

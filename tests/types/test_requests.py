@@ -15,14 +15,12 @@ from browser_use_async.types import (
     RunTaskFields,
     RunTaskRequest,
     SecretMapping,
-    TaskSettings,
     Unset,
     UpdateBrowserProfileRequest,
     UpdateScheduledTaskFields,
     UpdateScheduledTaskRequest,
     rules_of,
 )
-from browser_use_async.types.tasks import TaskFields
 from tests.api.answers import ROWS
 
 CANARY = "canary-secret-4711"
@@ -95,13 +93,6 @@ def test_keyword_fields_are_those_of_the_request(
         expected |= OF_SCRIPTS
     assert set(get_type_hints(fields)) == expected
     assert fields.__required_keys__ == required - positional
-
-
-def test_keyword_fields_have_the_order_of_the_request() -> None:
-    """An editor lists the fields of a task in the order of the API's documentation."""
-    optional = [name for name, rule in rules_of(TaskSettings).items() if not rule.required]
-
-    assert list(TaskFields.__annotations__) == [*optional, "script", "inputs", "extra_fields"]
 
 
 @KEYWORDS

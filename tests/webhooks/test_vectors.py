@@ -166,6 +166,5 @@ def test_bodies_that_change_when_they_are_read():
         and json.dumps(json.loads(body), separators=(",", ":"), sort_keys=True).encode() != body
     ]
 
-    assert len(BODIES) == 45
     assert accepted == set(BODIES) - NEVER
     assert len(changed) >= 20

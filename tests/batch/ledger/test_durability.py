@@ -103,7 +103,7 @@ class Auditor(ScriptedExecutor):
 
 
 async def _audited(
-    launch: Serve, open_session: Open, ledger: Path, store: Callable[..., LedgerStore]
+    launch: Serve, session_with: Open, ledger: Path, store: Callable[..., LedgerStore]
 ) -> list[ItemState]:
     async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
         opened = await asyncio.to_thread(opens)
@@ -111,17 +111,17 @@ async def _audited(
 
     auditor = Auditor(ledger)
     server = await launch(executor=auditor)
-    session = await open_session(server, runtime=Runtime(start_writer=start_writer))
+    session = await session_with(server, runtime=Runtime(start_writer=start_writer))
     await session.run_many(items(60), concurrency=20, ledger=ledger).collect()
     return auditor.found
 
 
 @pytest.mark.long
 async def test_others_see_the_intent_before_the_task_exists(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """With 20 at once, each task that begins has its intent in the committed ledger."""
-    found = await _audited(launch, open_session, ledger, LedgerStore)
+    found = await _audited(launch, session_with, ledger, LedgerStore)
 
     assert len(found) == 60
     assert set(found) <= {ItemState.INTENT, ItemState.SUBMITTED}
@@ -129,7 +129,7 @@ async def test_others_see_the_intent_before_the_task_exists(
 
 @pytest.mark.long
 async def test_a_forgetful_ledger_is_noticed(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """The control: without the intent the same reader finds nothing."""
-    assert ItemState.NEW in await _audited(launch, open_session, ledger, Forgetful)
+    assert ItemState.NEW in await _audited(launch, session_with, ledger, Forgetful)

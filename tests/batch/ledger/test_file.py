@@ -113,9 +113,9 @@ async def test_killed_while_the_log_is_moved_a_ledger_is_whole(launch: Serve, le
 
 
 async def _refused(
-    open_session: Open, server: LocalServer, ledger: Path | str, kind: type[Exception]
+    session_with: Open, server: LocalServer, ledger: Path | str, kind: type[Exception]
 ) -> str:
-    session = await open_session(server)
+    session = await session_with(server)
     with raises(kind) as caught:
         await session.run_many(["one", "two"], concurrency=2, ledger=ledger).collect()
     assert _runs_asked_for(server) == 0
@@ -138,11 +138,11 @@ def _damage(file: Path) -> None:
 
 @pytest.mark.long
 async def test_a_damaged_ledger_is_refused(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """Damage in the middle of the file is found before anything is sent."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     await session.run_many(texts(60), concurrency=20, ledger=ledger).collect()
     sent = _runs_asked_for(server)
     _damage(ledger)
@@ -158,18 +158,18 @@ async def test_a_damaged_ledger_is_refused(
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"x" * 99])
 async def test_another_file_is_no_ledger(
-    launch: Serve, open_session: Open, ledger: Path, content: bytes
+    launch: Serve, session_with: Open, ledger: Path, content: bytes
 ) -> None:
     """A file that is something else is refused and left unchanged."""
     _write(ledger, content)
 
-    await _refused(open_session, await launch(), ledger, errors.LedgerCorruptError)
+    await _refused(session_with, await launch(), ledger, errors.LedgerCorruptError)
 
     assert _read(ledger) == content
 
 
 async def test_the_database_of_another_program_is_no_ledger(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A valid database without the mark of a ledger is refused and left unchanged."""
     with sqlite3.connect(ledger) as connection:
@@ -177,7 +177,7 @@ async def test_the_database_of_another_program_is_no_ledger(
     connection.close()
     content = _read(ledger)
 
-    text = await _refused(open_session, await launch(), ledger, errors.LedgerCorruptError)
+    text = await _refused(session_with, await launch(), ledger, errors.LedgerCorruptError)
 
     assert "is not a ledger" in text
     assert _read(ledger) == content
@@ -185,7 +185,7 @@ async def test_the_database_of_another_program_is_no_ledger(
 
 @pytest.mark.parametrize("difference", [-1, 1])
 async def test_a_ledger_of_another_format_is_refused(
-    launch: Serve, open_session: Open, ledger: Path, difference: int
+    launch: Serve, session_with: Open, ledger: Path, difference: int
 ) -> None:
     """Another version may use the same columns for something else."""
     open_ledger(ledger).close()
@@ -193,7 +193,7 @@ async def test_a_ledger_of_another_format_is_refused(
         connection.execute(f"PRAGMA user_version = {schema.VERSION + difference}")
     connection.close()
 
-    text = await _refused(open_session, await launch(), ledger, errors.LedgerVersionError)
+    text = await _refused(session_with, await launch(), ledger, errors.LedgerVersionError)
 
     assert "Go on with the version that wrote it, or begin a new ledger" in text
     with pytest.raises(errors.LedgerVersionError):
@@ -201,20 +201,20 @@ async def test_a_ledger_of_another_format_is_refused(
 
 
 async def test_a_missing_directory_is_refused(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """A missing directory is not created."""
     text = await _refused(
-        open_session, await launch(), ledger.parent / "no" / "run.db", errors.LedgerError
+        session_with, await launch(), ledger.parent / "no" / "run.db", errors.LedgerError
     )
 
     assert "directory" in text
 
 
-async def test_a_folder_is_refused(launch: Serve, open_session: Open, tmp_path: Path) -> None:
+async def test_a_folder_is_refused(launch: Serve, session_with: Open, tmp_path: Path) -> None:
     """The error says that it is a folder, and no lock is left beside it."""
     folder = await asyncio.to_thread(tempfile.mkdtemp, dir=tmp_path)
-    text = await _refused(open_session, await launch(), Path(folder), errors.LedgerError)
+    text = await _refused(session_with, await launch(), Path(folder), errors.LedgerError)
 
     assert f"{folder} is a folder" in text
     assert [str(each) for each in await asyncio.to_thread(tmp_path.glob, "*")] == [folder]
@@ -222,11 +222,11 @@ async def test_a_folder_is_refused(launch: Serve, open_session: Open, tmp_path: 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 async def test_an_address_of_a_database_is_refused(
-    launch: Serve, open_session: Open, scheme: str
+    launch: Serve, session_with: Open, scheme: str
 ) -> None:
     """The error says that a ledger is a file, and does not show the address."""
     address = f"{scheme}://me:hush@127.0.0.1:9/db#run"
-    text = await _refused(open_session, await launch(), address, errors.LedgerError)
+    text = await _refused(session_with, await launch(), address, errors.LedgerError)
     with pytest.raises(errors.LedgerError) as caught:
         read_ledger(Path(address))
 
@@ -237,20 +237,20 @@ async def test_an_address_of_a_database_is_refused(
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs /proc")
 async def test_a_directory_that_cannot_be_written_to_is_refused(
-    launch: Serve, open_session: Open
+    launch: Serve, session_with: Open
 ) -> None:
     """Nothing is sent that could not be recorded."""
     # /proc takes no new files, from root either.
     text = await _refused(
-        open_session, await launch(), Path("/proc/self/run.db"), errors.LedgerError
+        session_with, await launch(), Path("/proc/self/run.db"), errors.LedgerError
     )
 
     assert "can be written to" in text
 
 
-async def test_only_its_owner_may_read_it(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_only_its_owner_may_read_it(launch: Serve, session_with: Open, ledger: Path) -> None:
     """The ledger and the files beside it have mode 0600, whatever the umask is."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     before = os.umask(0)
     try:
         async with session.run_many(["one", "two"], concurrency=1, ledger=ledger) as batch:
@@ -285,11 +285,11 @@ def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
 
 @pytest.mark.long
 async def test_a_second_process_is_refused_at_once(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """While a process owns the ledger another is refused; after a kill it is free."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     async with Program() as program:
         running = asyncio.ensure_future(program.run(_run(server, ledger, count=2000)))
         await until(lambda: _runs_asked_for(server) > 0)
@@ -306,10 +306,10 @@ async def test_a_second_process_is_refused_at_once(
 
 @pytest.mark.parametrize("alias", ["run.db", "link.db"])
 async def test_a_second_batch_of_the_same_process_is_refused(
-    launch: Serve, open_session: Open, ledger: Path, alias: str
+    launch: Serve, session_with: Open, ledger: Path, alias: str
 ) -> None:
     """A link to the same file, in the same process, is the same ledger."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     if alias != ledger.name:
         ledger.with_name(alias).symlink_to(ledger)
     async with session.run_many(["one", "two"], concurrency=1, ledger=ledger) as batch:
@@ -359,12 +359,12 @@ class _Full:
 
 @pytest.mark.parametrize("method", ["begin_item", "begin_send", "claim_task", "record_outcome"])
 async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts, method: str
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts, method: str
 ) -> None:
     """What cannot be recorded is not sent; what was sent is found by the next run."""
     server = await launch()
     disk = _Full(method, 3)
-    session = await open_session(server, runtime=disk.runtime())
+    session = await session_with(server, runtime=disk.runtime())
 
     with raises(errors.LedgerError) as caught:
         await session.run_many(texts(6), concurrency=1, ledger=ledger).collect()
@@ -381,11 +381,11 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
 
 
 async def test_a_limit_of_the_system_ends_the_batch_as_well(
-    launch: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, session_with: Open, ledger: Path, texts: Texts
 ) -> None:
     """A limit of the file size is an error that says what to do."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         with raises(errors.LedgerError) as caught:
@@ -414,7 +414,7 @@ def _tasks_by_text(server: LocalServer) -> dict[str, int]:
 
 @pytest.mark.parametrize("hours", [-24, 24])
 async def test_the_clock_may_be_set_between_two_runs(
-    launch: Serve, open_session: Open, ledger: Path, hours: int
+    launch: Serve, session_with: Open, ledger: Path, hours: int
 ) -> None:
     """The clock was a day off when a task was sent: a lost task is still found."""
     from datetime import UTC, datetime, timedelta
@@ -425,12 +425,12 @@ async def test_the_clock_may_be_set_between_two_runs(
     server = await launch(submission_keys=False, faults=[Fault("lost_reply", "run_task", calls=1)])
     disk = _Full("record_task", 1)
     wrong = disk.runtime()
-    session = await open_session(
+    session = await session_with(
         server, runtime=Runtime(now=wrong_clock, start_writer=wrong.start_writer)
     )
     with raises(errors.LedgerError):
         await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
-    later = await open_session(server)
+    later = await session_with(server)
     # So many that the lost one is on the second page of the list.
     await asyncio.gather(*(later.tasks.run(f"Other {number}") for number in range(101)))
 

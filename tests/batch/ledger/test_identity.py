@@ -82,12 +82,12 @@ class Running:
 
 
 @pytest.fixture
-async def running(launch: Serve, open_session: Open, tmp_path: Path) -> Running:
+async def running(launch: Serve, session_with: Open, tmp_path: Path) -> Running:
     """A batch that has not started."""
     server = await launch(executor=hanging({"Task": Scenario(steps=("Look",), step_seconds=0.01)}))
     folder = tmp_path / "ledger"
     folder.mkdir()
-    return Running(server, await open_session(server), folder / "run.db")
+    return Running(server, await session_with(server), folder / "run.db")
 
 
 @pytest.mark.parametrize(
@@ -147,11 +147,11 @@ async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
 
 
 async def test_few_tasks_are_created_after_the_ledger_is_gone(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Under load only requests that were about to leave still leave."""
     server = await launch()
-    session = await open_session(server)
+    session = await session_with(server)
     texts = (f"Task {number}" for number in range(500))
     batch = session.run_many(texts, concurrency=10, ledger=ledger)
     before = 0
@@ -172,10 +172,10 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
 
 @pytest.mark.long
 async def test_a_ledger_that_is_only_read_meanwhile_is_fine(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """Readers and copies do not change the file."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     batch = session.run_many([f"Task {n}" for n in range(30)], concurrency=3, ledger=ledger)
 
     results = []

@@ -26,10 +26,10 @@ def files(ledger: Path) -> set[str]:
 
 
 async def test_after_the_end_only_the_ledger_is_left(
-    launch: Serve, open_session: Open, ledger: Path
+    launch: Serve, session_with: Open, ledger: Path
 ) -> None:
     """This includes a ledger that is read later, run again, or left in the middle."""
-    session = await open_session(await launch(scenarios={"slow": Scenario(hangs=True)}))
+    session = await session_with(await launch(scenarios={"slow": Scenario(hangs=True)}))
     await session.run_many(["a", "b"], concurrency=2, ledger=ledger).collect()
     assert files(ledger) == {"run.db"}
     assert read_ledger(ledger).total == len(list(read_ledger(ledger).rows())) == 2
@@ -42,9 +42,9 @@ async def test_after_the_end_only_the_ledger_is_left(
     assert files(ledger) == {"run.db"}
 
 
-async def test_a_reader_may_keep_the_log(launch: Serve, open_session: Open, ledger: Path) -> None:
+async def test_a_reader_may_keep_the_log(launch: Serve, session_with: Open, ledger: Path) -> None:
     """A batch ends at once while its ledger is read; the next one removes the log."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     batch = session.run_many(["a", "b"], concurrency=1, ledger=ledger)
     results = aiter(batch)
     await anext(results)

@@ -40,12 +40,12 @@ def change(address: str, *statements: str) -> None:
             connection.execute(statement)
 
 
-async def works_still(launch: Serve, open_session: Open, queue: str, **given: Any) -> bool:
+async def works_still(launch: Serve, session_with: Open, queue_address: str, **given: Any) -> bool:
     """Whether the queue has its two items, and does them."""
     server = await launch()
-    await batch.enqueue(queue, ITEMS, **given)
-    await batch.work(queue, session=await open_session(server))
-    state = await batch.status(queue)
+    await batch.enqueue(queue_address, ITEMS, **given)
+    await batch.work(queue_address, session=await session_with(server))
+    state = await batch.status(queue_address)
     return state.counts[ItemState.DONE] == state.total == 2 == len(server.store.tasks)
 
 
@@ -118,7 +118,7 @@ async def test_a_pooler_without_settings(postgres: str) -> None:
 
 
 async def test_a_user_without_rights(
-    launch: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, session_with: Open, postgres: str, queue_address: str
 ) -> None:
     """The error says which right is missing; with the owner's address it works."""
     change(postgres, "DROP ROLE IF EXISTS guest", "CREATE ROLE guest LOGIN")
@@ -126,53 +126,53 @@ async def test_a_user_without_rights(
     guest = urlunsplit(parts._replace(netloc=f"guest@127.0.0.1:{parts.port}"))
 
     before = await refusal(batch.enqueue(f"{guest}#run", ITEMS))
-    await batch.enqueue(queue, ITEMS)
+    await batch.enqueue(queue_address, ITEMS)
     after = await refusal(batch.status(f"{guest}#run"))
     read = await refusal(asyncio.to_thread(batch.read_ledger, f"{guest}#run"))
 
     for error in (before, after, read):
         assert "permission denied" in str(error)
         assert "Give this user the right to create the schema browser_use_batches" in str(error)
-    assert await works_still(launch, open_session, queue)
+    assert await works_still(launch, session_with, queue_address)
 
 
 async def test_tables_of_another_version(
-    launch: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, session_with: Open, postgres: str, queue_address: str
 ) -> None:
     """They are left unchanged, by whoever writes or reads."""
-    await batch.enqueue(queue, ITEMS)
+    await batch.enqueue(queue_address, ITEMS)
     change(postgres, "UPDATE browser_use_batches.queue_version SET version = 99")
 
     calls = (
-        batch.enqueue(queue, ITEMS),
-        batch.status(queue),
-        asyncio.to_thread(batch.read_ledger, queue),
+        batch.enqueue(queue_address, ITEMS),
+        batch.status(queue_address),
+        asyncio.to_thread(batch.read_ledger, queue_address),
     )
     for error in [await refusal(call) for call in calls]:
         assert isinstance(error, LedgerVersionError)
         assert "has tables of version 99" in str(error)
     change(postgres, "UPDATE browser_use_batches.queue_version SET version = 1")
-    assert await works_still(launch, open_session, queue)
+    assert await works_still(launch, session_with, queue_address)
 
 
 async def test_an_engine_of_another_version(
-    launch: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, session_with: Open, postgres: str, queue_address: str
 ) -> None:
     """The tables of another procrastinate are not used, and the error names both."""
     import procrastinate
 
-    await batch.enqueue(queue, ITEMS)
-    session = await open_session(await launch())
+    await batch.enqueue(queue_address, ITEMS)
+    session = await session_with(await launch())
     change(postgres, "UPDATE browser_use_batches.engine_version SET version = '04.00.00'")
 
-    error = await refusal(batch.work(queue, session=session))
+    error = await refusal(batch.work(queue_address, session=session))
 
     assert isinstance(error, LedgerVersionError)
     assert "has the tables of procrastinate 04.00.00" in str(error)
     assert procrastinate.__version__ in str(error)
 
 
-async def test_a_schema_of_another_program(postgres: str, queue: str) -> None:
+async def test_a_schema_of_another_program(postgres: str, queue_address: str) -> None:
     """A schema with other tables in the way is left alone."""
     change(
         postgres,
@@ -180,34 +180,34 @@ async def test_a_schema_of_another_program(postgres: str, queue: str) -> None:
         "CREATE TABLE browser_use_batches.items (i INT)",
     )
 
-    assert "already exists" in str(await refusal(batch.enqueue(queue, ITEMS)))
+    assert "already exists" in str(await refusal(batch.enqueue(queue_address, ITEMS)))
 
 
 async def test_a_lost_table_is_an_error(
-    launch: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, session_with: Open, postgres: str, queue_address: str
 ) -> None:
     """A queue without its items is damaged, and nothing is sent."""
     server = await launch()
-    await batch.enqueue(queue, ITEMS)
+    await batch.enqueue(queue_address, ITEMS)
     change(postgres, "DROP TABLE browser_use_batches.items")
 
-    error = await refusal(batch.work(queue, session=await open_session(server)))
+    error = await refusal(batch.work(queue_address, session=await session_with(server)))
 
     assert isinstance(error, LedgerCorruptError)
     assert not server.store.tasks
 
 
 async def test_a_queue_that_is_not_there(
-    launch: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, session_with: Open, postgres: str, queue_address: str
 ) -> None:
     """Neither reading nor working creates it, also beside another queue."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
     calls = [
-        lambda: batch.status(queue),
-        lambda: batch.retry(queue),
-        lambda: batch.work(queue, session=session),
-        lambda: anext(batch.results(queue)),
-        lambda: asyncio.to_thread(batch.read_ledger, queue),
+        lambda: batch.status(queue_address),
+        lambda: batch.retry(queue_address),
+        lambda: batch.work(queue_address, session=session),
+        lambda: anext(batch.results(queue_address)),
+        lambda: asyncio.to_thread(batch.read_ledger, queue_address),
     ]
     for number in range(2):
         for call in calls:
@@ -216,62 +216,68 @@ async def test_a_queue_that_is_not_there(
             await batch.enqueue(f"{postgres}#other", ITEMS)
 
 
-async def test_another_prefix_is_refused(launch: Serve, open_session: Open, queue: str) -> None:
+async def test_another_prefix_is_refused(
+    launch: Serve, session_with: Open, queue_address: str
+) -> None:
     """All items would be other tasks, and be paid for again."""
-    await batch.enqueue(queue, ITEMS, key_prefix="p/")
+    await batch.enqueue(queue_address, ITEMS, key_prefix="p/")
 
-    error = await refusal(batch.enqueue(queue, [*ITEMS, ("c", "three")], key_prefix="q/"))
+    error = await refusal(batch.enqueue(queue_address, [*ITEMS, ("c", "three")], key_prefix="q/"))
 
     assert isinstance(error, LedgerMismatchError)
     assert "the batch has the key_prefix 'p/', and now it is 'q/'" in str(error)
-    assert await works_still(launch, open_session, queue)
+    assert await works_still(launch, session_with, queue_address)
 
 
-async def test_another_limit_is_refused(launch: Serve, open_session: Open, queue: str) -> None:
+async def test_another_limit_is_refused(
+    launch: Serve, session_with: Open, queue_address: str
+) -> None:
     """A limit that some items do not have is none; a budget may change, but not come later."""
     limits: dict[str, Any] = {"limit_by": lambda item: item.key, "per_key": 1}
-    await batch.enqueue(queue, ITEMS, **limits)
+    await batch.enqueue(queue_address, ITEMS, **limits)
 
     errors = [
-        await refusal(batch.enqueue(queue, [("c", "three")], **{**limits, "per_key": 2})),
-        await refusal(batch.enqueue(queue, [("c", "three")])),
-        await refusal(batch.enqueue(queue, [("c", "three")], budget_cents=100, **limits)),
+        await refusal(batch.enqueue(queue_address, [("c", "three")], **{**limits, "per_key": 2})),
+        await refusal(batch.enqueue(queue_address, [("c", "three")])),
+        await refusal(batch.enqueue(queue_address, [("c", "three")], budget_cents=100, **limits)),
     ]
 
     assert "per_key 1, and now it is 2" in str(errors[0])
     assert "per_key 1, and now it is None" in str(errors[1])
     assert "budget_cents None, and now it is 100" in str(errors[2])
     assert all(isinstance(each, LedgerMismatchError) for each in errors)
-    assert await works_still(launch, open_session, queue, **limits)
+    assert await works_still(launch, session_with, queue_address, **limits)
 
 
-async def test_changed_content_is_refused(launch: Serve, open_session: Open, queue: str) -> None:
+async def test_changed_content_is_refused(
+    launch: Serve, session_with: Open, queue_address: str
+) -> None:
     """In one input, and in a later one; what was there is done as it was."""
     with pytest.raises(LedgerMismatchError, match="earlier in the input"):
-        await batch.enqueue(queue, [("a", "one"), ("a", "other")])
-    await batch.enqueue(queue, ITEMS)
+        await batch.enqueue(queue_address, [("a", "one"), ("a", "other")])
+    await batch.enqueue(queue_address, ITEMS)
 
-    error = await refusal(batch.enqueue(queue, [("c", "three"), ("a", "other")]))
+    error = await refusal(batch.enqueue(queue_address, [("c", "three"), ("a", "other")]))
 
     assert "the item 'a' has changed: its key stands for another request in this batch" in str(
         error
     )
-    assert await works_still(launch, open_session, queue)
+    assert await works_still(launch, session_with, queue_address)
 
 
 async def test_a_service_without_keys_is_refused(
-    launch: Serve, open_session: Open, queue: str
+    launch: Serve, session_with: Open, queue_address: str
 ) -> None:
     """Nothing is sent, and the error says what to use there."""
     server = await launch(submission_keys=False)
-    await batch.enqueue(queue, ITEMS)
+    await batch.enqueue(queue_address, ITEMS)
 
     with pytest.raises(ConfigurationError, match="keeps no submission keys") as caught:
-        await batch.work(queue, session=await open_session(server))
+        await batch.work(queue_address, session=await session_with(server))
 
     assert "a ledger in a file" in str(caught.value)
     assert not server.store.tasks
-    assert await works_still(launch, open_session, queue)
+    assert await works_still(launch, session_with, queue_address)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +292,10 @@ async def test_a_service_without_keys_is_refused(
     ],
 )
 async def test_options_that_make_no_sense(
-    launch: Serve, open_session: Open, given: dict[str, Any]
+    launch: Serve, session_with: Open, given: dict[str, Any]
 ) -> None:
     """They are refused before the database is asked."""
-    session = await open_session(await launch())
+    session = await session_with(await launch())
 
     with pytest.raises(InvalidRequestError, match="nothing was sent") as caught:
         await batch.work("postgresql://127.0.0.1:9/db#run", session=session, **given)

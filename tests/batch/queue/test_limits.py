@@ -28,62 +28,64 @@ def site_of(item: BatchItem) -> str | None:
     return site if site != "none" else None
 
 
-async def test_all_processes_keep_one_budget(launch: Serve, open_session: Open, queue: str) -> None:
+async def test_all_processes_keep_one_budget(
+    launch: Serve, session_with: Open, queue_address: str
+) -> None:
     """Two spend no more than the budget, stop, and go on when it is larger."""
     server = await launch()
-    sessions = [await open_session(server) for _ in range(2)]
-    await batch.enqueue(queue, texts(12), budget_cents=20)
+    sessions = [await session_with(server) for _ in range(2)]
+    await batch.enqueue(queue_address, texts(12), budget_cents=20)
 
-    worked = await asyncio.gather(*(batch.work(queue, session=each) for each in sessions))
+    worked = await asyncio.gather(*(batch.work(queue_address, session=each) for each in sessions))
 
-    before = await batch.status(queue)
+    before = await batch.status(queue_address)
     assert {each.stopped_by for each in worked} == {StopReason.BUDGET} == {before.stopped_by}
     assert before.cost_cents <= 20 < before.cost_cents + 6
     assert before.reserved_cents == 0
-    assert (await batch.work(queue, session=sessions[0])).stopped_by is StopReason.BUDGET
+    assert (await batch.work(queue_address, session=sessions[0])).stopped_by is StopReason.BUDGET
     assert len(server.store.tasks) == before.counts[ItemState.DONE]
-    await batch.enqueue(queue, texts(12), budget_cents=200)
-    await batch.work(queue, session=sessions[0])
-    after = await batch.status(queue)
+    await batch.enqueue(queue_address, texts(12), budget_cents=200)
+    await batch.work(queue_address, session=sessions[0])
+    after = await batch.status(queue_address)
     assert after.counts[ItemState.DONE] == 12 == len(server.store.tasks)
     assert after.cost_cents == 12 * (1 + Decimal("2.5"))
 
 
 @pytest.mark.parametrize("budget", [12, 100])
 async def test_a_second_process_reserves_nothing_for_what_is_reserved(
-    launch: Serve, open_session: Open, queue: str, budget: int
+    launch: Serve, session_with: Open, queue_address: str, budget: int
 ) -> None:
     """An item that goes on elsewhere needs no room in a full budget, and takes none in another."""
     executor = Held()
     server = await launch(executor=executor)
-    session = await open_session(server)
-    await batch.enqueue(queue, texts(2), budget_cents=budget)
-    leaving = asyncio.ensure_future(batch.work(queue, session=session))
+    session = await session_with(server)
+    await batch.enqueue(queue_address, texts(2), budget_cents=budget)
+    leaving = asyncio.ensure_future(batch.work(queue_address, session=session))
     await until(lambda: len(server.store.tasks) == 2)
-    full = await batch.status(queue)
+    full = await batch.status(queue_address)
     leaving.cancel()
     await asyncio.wait([leaving])
     executor.released.set()
 
-    worked = await batch.work(queue, session=session)
+    worked = await batch.work(queue_address, session=session)
 
-    state = await batch.status(queue)
+    state = await batch.status(queue_address)
     assert full.reserved_cents == 12
     assert worked.stopped_by is None
     assert (state.reserved_cents, state.counts[ItemState.DONE]) == (0, 2)
 
 
 async def test_who_waits_for_money_makes_place_for_who_gives_it_back(
-    launch: Serve, open_session: Open, queue: str
+    launch: Serve, session_with: Open, queue_address: str
 ) -> None:
     """All slots wait for a budget that only a begun item without a slot can free."""
     executor = Held("Task 0")
     server = await launch(executor=executor)
-    first, second = [await open_session(server) for _ in range(2)]
-    await batch.enqueue(queue, texts(3), budget_cents=10)
-    leaving = asyncio.ensure_future(batch.work(queue, session=first, concurrency=1))
+    first, second = [await session_with(server) for _ in range(2)]
+    await batch.enqueue(queue_address, texts(3), budget_cents=10)
+    leaving = asyncio.ensure_future(batch.work(queue_address, session=first, concurrency=1))
     await until(lambda: server.store.tasks)
-    waiting = asyncio.ensure_future(batch.work(queue, session=second, concurrency=1))
+    waiting = asyncio.ensure_future(batch.work(queue_address, session=second, concurrency=1))
     await asyncio.sleep(1.0)  # it has the second item, and waits for the budget
 
     leaving.cancel()  # the first item is in the queue again, begun
@@ -92,33 +94,33 @@ async def test_who_waits_for_money_makes_place_for_who_gives_it_back(
 
     async with asyncio.timeout(30):
         worked = await waiting
-    state = await batch.status(queue)
+    state = await batch.status(queue_address)
     assert worked.stopped_by is StopReason.BUDGET
     assert state.counts[ItemState.DONE] == 2 == len(server.store.tasks)
     assert state.cost_cents == 7
 
 
 async def test_a_retry_is_paid_from_the_same_budget(
-    launch: Serve, open_session: Open, queue: str
+    launch: Serve, session_with: Open, queue_address: str
 ) -> None:
     """The cost of the failed task stays spent."""
     executor = Mended("Task")
     server = await launch(executor=executor)
-    session = await open_session(server)
-    await batch.enqueue(queue, texts(1), budget_cents=9)
-    await batch.work(queue, session=session)
-    before = await batch.status(queue)
+    session = await session_with(server)
+    await batch.enqueue(queue_address, texts(1), budget_cents=9)
+    await batch.work(queue_address, session=session)
+    before = await batch.status(queue_address)
     executor.broken.clear()
-    await batch.retry(queue)
+    await batch.retry(queue_address)
 
-    worked = await batch.work(queue, session=session)
+    worked = await batch.work(queue_address, session=session)
 
     assert worked.stopped_by is StopReason.BUDGET
-    assert (await batch.status(queue)).cost_cents == before.cost_cents > 0
+    assert (await batch.status(queue_address)).cost_cents == before.cost_cents > 0
 
 
 async def test_items_of_a_site_wait_without_holding_up_others(
-    launch: Serve, open_session: Open, queue: str
+    launch: Serve, session_with: Open, queue_address: str
 ) -> None:
     """A hundred items of a site that has no room leave the slots to others."""
     executor = ScriptedExecutor(
@@ -128,46 +130,50 @@ async def test_items_of_a_site_wait_without_holding_up_others(
     server = await launch(executor=executor)
     slow = [(f"slow/{number}", f"slow/{number}") for number in range(4)]
     other = [(f"none/{number}", f"none/{number}") for number in range(20)]
-    state = await batch.enqueue(queue, slow + other, limit_by=site_of, per_key=1)
+    state = await batch.enqueue(queue_address, slow + other, limit_by=site_of, per_key=1)
 
-    await batch.work(queue, session=await open_session(server), concurrency=4)
+    await batch.work(queue_address, session=await session_with(server), concurrency=4)
 
     assert state.per_key == 1
-    assert (await batch.status(queue)).counts[ItemState.DONE] == 24
+    assert (await batch.status(queue_address)).counts[ItemState.DONE] == 24
     assert most_of_each(server)["slow"] == 1
     ended = [task.task for task in sorted(server.store.tasks, key=lambda each: each.created_at)]
     assert ended.index("none/19") < ended.index("slow/3")
 
 
 async def test_what_is_tried_again_waits_for_its_site(
-    launch: Serve, open_session: Open, queue: str
+    launch: Serve, session_with: Open, queue_address: str
 ) -> None:
     """The limit counts for second tasks, too."""
     executor = Mended("a/")
     server = await launch(executor=executor)
-    session = await open_session(server)
+    session = await session_with(server)
     items = [(f"a/{number}", f"a/{number}") for number in range(6)]
-    await batch.enqueue(queue, items, limit_by=site_of, per_key=2)
-    await batch.work(queue, session=session)
+    await batch.enqueue(queue_address, items, limit_by=site_of, per_key=2)
+    await batch.work(queue_address, session=session)
     executor.broken.clear()
 
-    await batch.retry(queue)
-    await batch.work(queue, session=session)
+    await batch.retry(queue_address)
+    await batch.work(queue_address, session=session)
 
-    assert (await batch.status(queue)).counts[ItemState.DONE] == 6
+    assert (await batch.status(queue_address)).counts[ItemState.DONE] == 6
     assert len(server.store.tasks) == 12
     assert most_of_each(server)["a"] <= 2
 
 
 @pytest.mark.long
-async def test_processes_keep_a_limit_together(launch: Serve, queue: str) -> None:
+async def test_processes_keep_a_limit_together(launch: Serve, queue_address: str) -> None:
     """Three processes, one of which is killed: no site exceeds its limit, and all items end."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.1))
     server = await launch(executor=executor)
     keys = [f"{'aabcdnone'[number % 5]}/{number}" for number in range(60)]
-    await batch.enqueue(queue, [(key, key) for key in keys], limit_by=site_of, per_key=2)
+    await batch.enqueue(queue_address, [(key, key) for key in keys], limit_by=site_of, per_key=2)
     works = Works(
-        queue=queue, base_url=server.base_url, api_key=server.api_key, concurrency=8, lease=1.0
+        queue=queue_address,
+        base_url=server.base_url,
+        api_key=server.api_key,
+        concurrency=8,
+        lease=1.0,
     )
     workers = [await Worker.start(works) for _ in range(3)]
     try:

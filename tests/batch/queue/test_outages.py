@@ -25,39 +25,46 @@ SLOW = Scenario(steps=("Look",), step_seconds=0.2)
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_the_database_may_restart(
     launch: Serve,
-    open_session: Open,
+    session_with: Open,
     postgres_server: PostgresServer,
-    queue: str,
+    queue_address: str,
     texts: Texts,
     mode: str,
 ) -> None:
     """A restart or a crash under running items costs a moment: one task for each item."""
     server = await launch(executor=ScriptedExecutor(default=SLOW))
-    sessions = [await open_session(server) for _ in range(2)]
-    await batch.enqueue(queue, texts(30), budget_cents=Decimal(30_000))
+    sessions = [await session_with(server) for _ in range(2)]
+    await batch.enqueue(queue_address, texts(30), budget_cents=Decimal(30_000))
     working = asyncio.gather(
-        *(batch.work(queue, session=session, concurrency=5, lease=3.0) for session in sessions)
+        *(
+            batch.work(queue_address, session=session, concurrency=5, lease=3.0)
+            for session in sessions
+        )
     )
     await until(lambda: len(server.store.tasks) >= 8)
 
     await asyncio.to_thread(postgres_server.restart, mode)
     await working
 
-    state = await batch.status(queue)
+    state = await batch.status(queue_address)
     assert Counter(task.task for task in server.store.tasks) == Counter(texts(30))
     assert (state.counts[ItemState.DONE], state.reserved_cents) == (30, 0)
     assert state.cost_cents == 30 * Decimal("3.5")
 
 
 async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
-    launch: Serve, open_session: Open, postgres_server: PostgresServer, queue: str, texts: Texts
+    launch: Serve,
+    session_with: Open,
+    postgres_server: PostgresServer,
+    queue_address: str,
+    texts: Texts,
 ) -> None:
     """One that starts while PostgreSQL is down works once it is there."""
     server = await launch()
-    session = await open_session(server)
-    await batch.enqueue(queue, texts(3))
+    session = await session_with(server)
+    await batch.enqueue(queue_address, texts(3))
     with postgres_server.stopped():
-        working = asyncio.ensure_future(batch.work(queue, session=session))
+        working = asyncio.ensure_future(batch.work(queue_address, session=session))
         await asyncio.sleep(1.0)
 
     await working
@@ -66,11 +73,11 @@ async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
 
 
 async def test_an_outage_that_lasts_too_long_ends_a_worker(
-    launch: Serve, open_session: Open, postgres: str, texts: Texts
+    launch: Serve, session_with: Open, postgres: str, texts: Texts
 ) -> None:
     """The error says so after `outage_timeout`, and another worker goes on."""
     server = await launch(executor=ScriptedExecutor(default=SLOW))
-    session = await open_session(server)
+    session = await session_with(server)
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         cut = f"{through(postgres, proxy)}#run"
         await batch.enqueue(cut, texts(10))
@@ -90,11 +97,11 @@ async def test_an_outage_that_lasts_too_long_ends_a_worker(
 
 @pytest.mark.parametrize("budget", [None, Decimal(40_000)])
 async def test_a_connection_that_is_cut_again_and_again(
-    launch: Serve, open_session: Open, postgres: str, texts: Texts, budget: Decimal | None
+    launch: Serve, session_with: Open, postgres: str, texts: Texts, budget: Decimal | None
 ) -> None:
     """Statements are repeated, lost answers too: one task each, and exact money."""
     server = await launch(executor=ScriptedExecutor(default=SLOW))
-    session = await open_session(server)
+    session = await session_with(server)
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         cut = f"{through(postgres, proxy)}#run"
         await batch.enqueue(cut, texts(20), budget_cents=budget)

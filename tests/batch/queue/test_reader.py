@@ -10,22 +10,24 @@ from tests.batch.conftest import Mended, Open, Serve
 
 
 async def test_items_are_read_as_rows(
-    launch: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, session_with: Open, postgres: str, queue_address: str
 ) -> None:
     """Their states, tasks, former tasks, times and costs are those of the queue."""
     executor = Mended("flaky")
     server = await launch(executor=executor)
     await batch.enqueue(f"{postgres}#other", ["another"])
-    await batch.enqueue(queue, [("a", "flaky"), ("b", "fine"), ("c", "")], budget_cents=5000)
-    session = await open_session(server)
-    await batch.work(queue, session=session)
+    await batch.enqueue(
+        queue_address, [("a", "flaky"), ("b", "fine"), ("c", "")], budget_cents=5000
+    )
+    session = await session_with(server)
+    await batch.work(queue_address, session=session)
     executor.broken.clear()
-    await batch.retry(queue)
-    again = [*read_ledger(queue).rows()]
-    await batch.work(queue, session=session)
-    await batch.enqueue(queue, [("d", "later")])
+    await batch.retry(queue_address)
+    again = [*read_ledger(queue_address).rows()]
+    await batch.work(queue_address, session=session)
+    await batch.enqueue(queue_address, [("d", "later")])
 
-    state, view = await batch.status(queue), read_ledger(queue)
+    state, view = await batch.status(queue_address), read_ledger(queue_address)
     a, b, c, d = rows = [*view.rows()]
 
     assert [row.index for row in rows] == [0, 1, 2, 3]
@@ -55,21 +57,21 @@ async def test_items_are_read_as_rows(
     assert len(view.to_rows()) == 4
 
 
-async def test_more_items_than_one_statement_reads(queue: str) -> None:
+async def test_more_items_than_one_statement_reads(queue_address: str) -> None:
     """Each is read once, in the order in which they were enqueued."""
     keys = [str(number) for number in range(1201)]
-    await batch.enqueue(queue, [(key, "Go") for key in keys])
+    await batch.enqueue(queue_address, [(key, "Go") for key in keys])
 
-    assert [row.key for row in read_ledger(queue).rows()] == keys
+    assert [row.key for row in read_ledger(queue_address).rows()] == keys
 
 
-async def test_the_rest_is_foretold(launch: Serve, open_session: Open, queue: str) -> None:
+async def test_the_rest_is_foretold(launch: Serve, session_with: Open, queue_address: str) -> None:
     """As for a ledger: by the cost and the pace of what has ended."""
     server = await launch()
-    await batch.enqueue(queue, [str(number) for number in range(30)])
-    await batch.work(queue, session=await open_session(server), concurrency=3)
-    await batch.enqueue(queue, ["one more", "and more"])
-    view = read_ledger(queue)
+    await batch.enqueue(queue_address, [str(number) for number in range(30)])
+    await batch.work(queue_address, session=await session_with(server), concurrency=3)
+    await batch.enqueue(queue_address, ["one more", "and more"])
+    view = read_ledger(queue_address)
 
     about = view.about()
 
@@ -81,13 +83,13 @@ async def test_the_rest_is_foretold(launch: Serve, open_session: Open, queue: st
 
 
 async def test_a_report_of_a_queue(
-    launch: Serve, open_session: Open, postgres: str, tmp_path: Path
+    launch: Serve, session_with: Open, postgres: str, tmp_path: Path
 ) -> None:
     """It has the items, and no password."""
     address = postgres.replace("tester@", "tester:hush@") + "#run"
     server = await launch(executor=Mended("flaky"))
     await batch.enqueue(address, [("a", "flaky"), ("b", "fine")])
-    await batch.work(address, session=await open_session(server))
+    await batch.work(address, session=await session_with(server))
 
     figures = await write_report(address, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

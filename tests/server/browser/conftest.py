@@ -5,16 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from browser_use_async.server.http.static_site import StaticSite, example_site_directory
-
 VIEWPORT = (800, 600)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[str]:
-    """The address of the example site."""
-    async with StaticSite(example_site_directory()) as served:
-        yield served.url
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def chromium(browser_path: str, temporary: Path) -> AsyncIterator[ChromiumExecutor]:
+async def own_chromium(browser_path: str, temporary: Path) -> AsyncIterator[ChromiumExecutor]:
     """An executor whose browser keeps its files in `temporary`."""
     executor = ChromiumExecutor(ChromiumSettings(browser_path, allow_private_addresses=True))
     yield executor
@@ -117,23 +117,23 @@ def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
     assert _names(temporary) == []
 
 
-async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecutor, site: str):
+async def test_a_browser_that_is_killed_fails_its_task(own_chromium: ChromiumExecutor, site: str):
     """The task fails at once with the reason; the next one has a new browser."""
-    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium, f"{site}/")
-    first = _pid(chromium)
+    waiting = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(own_chromium, f"{site}/")
+    first = _pid(own_chromium)
     os.kill(first, signal.SIGKILL)
     lost = await waiting
-    done = await browse(chromium, f"Open {site}/ and tell me the title")
+    done = await browse(own_chromium, f"Open {site}/ and tell me the title")
 
     assert "the browser has ended unexpectedly" in lost.reason
     assert done.output == "Tern & Tide Bicycles"
-    assert _pid(chromium) != first
+    assert _pid(own_chromium) != first
     await _gone(first)
 
 
 async def test_a_handler_of_crashes_that_hangs_is_ended(
-    chromium: ChromiumExecutor, site: str, temporary: Path
+    own_chromium: ChromiumExecutor, site: str, temporary: Path
 ):
     """It is not in the browser's process group, and may wait for a crashed page for ever."""
 
@@ -142,14 +142,14 @@ async def test_a_handler_of_crashes_that_hangs_is_ended(
         texts = {int(each.parent.name): _text(each) for each in commands}
         return [pid for pid, text in texts.items() if f"--database={temporary}" in text]
 
-    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium, f"{site}/")
+    waiting = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(own_chromium, f"{site}/")
     started = handlers()
     for pid in started:
         os.kill(pid, signal.SIGSTOP)
     waiting.cancel()
     await asyncio.wait([waiting])
-    await chromium.aclose()
+    await own_chromium.aclose()
 
     assert started
     await until(lambda: not handlers())
@@ -163,58 +163,60 @@ def _text(file: Path) -> str:
 
 
 @pytest.mark.torture
-async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
+async def test_a_page_that_hangs_fails_its_task_alone(own_chromium: ChromiumExecutor, site: str):
     """A page whose script never ends fails its task; the browser continues for the others."""
     page = "<title>Busy</title><button onclick='while (true) {}'>Hang</button>"
     async with serve_pages({"/": page}) as pages:
         hanging = asyncio.create_task(
-            browse(chromium, f"Open {pages.url}/. Click Hang. Scroll down", task_id="hanging")
+            browse(own_chromium, f"Open {pages.url}/. Click Hang. Scroll down", task_id="hanging")
         )
-        other = await browse(chromium, f"Open {site}/ and tell me the title", task_id="other")
-        first = _pid(chromium)
+        other = await browse(own_chromium, f"Open {site}/ and tell me the title", task_id="other")
+        first = _pid(own_chromium)
         hung = await hanging
-    after = await browse(chromium, f"Open {site}/ and tell me the title")
+    after = await browse(own_chromium, f"Open {site}/ and tell me the title")
 
     assert "was not answered within" in hung.reason
     assert other.output == after.output == "Tern & Tide Bicycles"
-    assert _pid(chromium) == first
+    assert _pid(own_chromium) == first
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("what", ["Wait for rain", "Wait 300 s"])
 async def test_a_page_that_crashes_fails_its_task_alone(
-    chromium: ChromiumExecutor, site: str, what: str
+    own_chromium: ChromiumExecutor, site: str, what: str
 ):
     """A page that crashes fails its task; the browser continues for the others."""
     # Beside another one, since Chromium sometimes ends with its last page.
-    crashing = asyncio.create_task(browse(chromium, f"Open {site}/. {what}"))
-    await _has_browser(chromium, f"{site}/")
+    crashing = asyncio.create_task(browse(own_chromium, f"Open {site}/. {what}"))
+    await _has_browser(own_chromium, f"{site}/")
     elsewhere = f"{site}/contact.html"
-    other = asyncio.create_task(browse(chromium, f"Open {elsewhere}. Wait for rain", task_id="two"))
-    await until(lambda: elsewhere in _addresses(chromium), START_SECONDS)
-    first = _pid(chromium)
-    await _crash(chromium, f"{site}/")
+    other = asyncio.create_task(
+        browse(own_chromium, f"Open {elsewhere}. Wait for rain", task_id="two")
+    )
+    await until(lambda: elsewhere in _addresses(own_chromium), START_SECONDS)
+    first = _pid(own_chromium)
+    await _crash(own_chromium, f"{site}/")
     crashed = await crashing
-    done = await browse(chromium, f"Open {site}/ and tell me the title", task_id="three")
+    done = await browse(own_chromium, f"Open {site}/ and tell me the title", task_id="three")
     was_at_work = not other.done()
     other.cancel()
     await asyncio.wait([other])
 
     assert "the page has crashed" in crashed.reason
     assert done.output == "Tern & Tide Bicycles"
-    assert (was_at_work, _pid(chromium)) == (True, first)
+    assert (was_at_work, _pid(own_chromium)) == (True, first)
 
 
 @pytest.mark.torture
-async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
+async def test_a_browser_that_hangs_is_ended(own_chromium: ChromiumExecutor, site: str):
     """A browser that does not respond fails its task within a minute, and is replaced."""
-    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium, f"{site}/")
-    first = _pid(chromium)
+    waiting = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(own_chromium, f"{site}/")
+    first = _pid(own_chromium)
     os.killpg(first, signal.SIGSTOP)
     hung = await waiting
     await _gone(first)
-    done = await browse(chromium, f"Open {site}/ and tell me the title")
+    done = await browse(own_chromium, f"Open {site}/ and tell me the title")
 
     assert "the browser hung, and was ended" in hung.reason
     assert done.output == "Tern & Tide Bicycles"
@@ -222,21 +224,23 @@ async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: s
 
 @pytest.mark.torture
 async def test_a_page_that_does_not_close_fails_no_other_task(
-    chromium: ChromiumExecutor, site: str
+    own_chromium: ChromiumExecutor, site: str
 ):
     """The browser gets no further task, and ends with its last one."""
-    stopped = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium, f"{site}/")
+    stopped = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(own_chromium, f"{site}/")
     elsewhere = f"{site}/contact.html"
-    other = asyncio.create_task(browse(chromium, f"Open {elsewhere}. Wait for rain", task_id="two"))
-    await until(lambda: elsewhere in _addresses(chromium), START_SECONDS)
-    first = _pid(chromium)
+    other = asyncio.create_task(
+        browse(own_chromium, f"Open {elsewhere}. Wait for rain", task_id="two")
+    )
+    await until(lambda: elsewhere in _addresses(own_chromium), START_SECONDS)
+    first = _pid(own_chromium)
     os.killpg(first, signal.SIGSTOP)  # a page that floods the browser delays its closing as well
     stopped.cancel()
     await asyncio.wait([stopped])
     os.killpg(first, signal.SIGCONT)
-    done = await browse(chromium, f"Open {site}/ and tell me the title", task_id="three")
-    was_at_work, second = not other.done(), _pid(chromium)
+    done = await browse(own_chromium, f"Open {site}/ and tell me the title", task_id="three")
+    was_at_work, second = not other.done(), _pid(own_chromium)
     other.cancel()
     await asyncio.wait([other])
     await _gone(first)
@@ -247,17 +251,19 @@ async def test_a_page_that_does_not_close_fails_no_other_task(
 
 
 @pytest.mark.torture
-async def test_a_browser_that_gives_no_page_is_given_no_task(chromium: ChromiumExecutor, site: str):
+async def test_a_browser_that_gives_no_page_is_given_no_task(
+    own_chromium: ChromiumExecutor, site: str
+):
     """A task without a page gets another browser; tasks in the first one continue."""
     waiting = asyncio.create_task(
-        browse(chromium, f"Open {site}/. Wait for rain", viewport=(800, 600))
+        browse(own_chromium, f"Open {site}/. Wait for rain", viewport=(800, 600))
     )
-    await _has_browser(chromium, f"{site}/")
-    first = _pid(chromium)
+    await _has_browser(own_chromium, f"{site}/")
+    first = _pid(own_chromium)
     os.killpg(first, signal.SIGSTOP)
-    done = await browse(chromium, f"Open {site}/ and tell me the title", task_id="two")
+    done = await browse(own_chromium, f"Open {site}/ and tell me the title", task_id="two")
     os.killpg(first, signal.SIGCONT)
-    was_at_work, second = not waiting.done(), _pid(chromium)
+    was_at_work, second = not waiting.done(), _pid(own_chromium)
     waiting.cancel()
     await asyncio.wait([waiting])
     await _gone(first)
@@ -267,19 +273,19 @@ async def test_a_browser_that_gives_no_page_is_given_no_task(chromium: ChromiumE
     assert second != first
 
 
-async def test_stopping_closes_the_pages(chromium: ChromiumExecutor, site: str):
+async def test_stopping_closes_the_pages(own_chromium: ChromiumExecutor, site: str):
     """Closing the iterator, which a stop does, closes the pages within seconds."""
-    await browse(chromium, f"Open {site}/ and tell me the title")
-    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium, f"{site}/")
+    await browse(own_chromium, f"Open {site}/ and tell me the title")
+    waiting = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(own_chromium, f"{site}/")
     waiting.cancel()
     async with asyncio.timeout(PATIENCE):
         await asyncio.wait([waiting])
 
     assert waiting.cancelled()
-    assert chromium.view("id") is None
+    assert own_chromium.view("id") is None
     # The context for the next task has an empty page.
-    assert set(_addresses(chromium)) <= {"about:blank"}
+    assert set(_addresses(own_chromium)) <= {"about:blank"}
 
 
 HANGS_WHEN_LOOKED_AT = """<title>Shy</title><button>Here</button><script>
@@ -292,11 +298,11 @@ HANGS_WHEN_LOOKED_AT = """<title>Shy</title><button>Here</button><script>
 </script>"""
 
 
-async def test_a_page_that_hangs_in_its_picture_is_stopped_at_once(chromium: ChromiumExecutor):
+async def test_a_page_that_hangs_in_its_picture_is_stopped_at_once(own_chromium: ChromiumExecutor):
     """The page of a stopped task gets no more commands, because it may not answer for long."""
     pages_of_site = {"/": HANGS_WHEN_LOOKED_AT, "/hangs": "."}
     async with serve_pages(pages_of_site) as pages:
-        looking = asyncio.create_task(browse(chromium, f"Open {pages.url}/. Wait for rain"))
+        looking = asyncio.create_task(browse(own_chromium, f"Open {pages.url}/. Wait for rain"))
         await until(lambda: "/hangs" in pages.asked, START_SECONDS)
         looking.cancel()
         # A page has 15 seconds to answer a command.

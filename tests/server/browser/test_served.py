@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -36,42 +35,35 @@ def server_options(browser_path: str) -> dict[str, Any]:
     return {"executor": "auto", "chromium": OPEN}
 
 
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client without any defaults."""
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-async def _steps(api: Caller, task_id: str, count: int) -> None:
+async def _steps(caller: Caller, task_id: str, count: int) -> None:
     def has_them() -> bool:
-        record = api.stored(task_id)
+        record = caller.stored(task_id)
         return len(record.steps) >= count or record.status.is_terminal
 
     await until(has_them, TASK_SECONDS)
 
 
-async def _ended(api: Caller, task_id: str) -> dict[str, Any]:
-    await until(lambda: api.stored(task_id).status.is_terminal, TASK_SECONDS)
-    task: dict[str, Any] = await api.task(task_id)
+async def _ended(caller: Caller, task_id: str) -> dict[str, Any]:
+    await until(lambda: caller.stored(task_id).status.is_terminal, TASK_SECONDS)
+    task: dict[str, Any] = await caller.task(task_id)
     return task
 
 
-async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: str):
+async def test_pictures_while_it_runs_and_a_film_at_the_end(caller: Caller, site: str):
     """Each step has its screenshot at once, named by task and step; the recording comes last."""
-    task_id = await api.create(f"Open {site}/. Click Contact. Wait 5 s. Scroll down.")
-    await _steps(api, task_id, 2)
-    early = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-    status = (await api.get(f"/task/{task_id}/status")).json
-    ended = await _ended(api, task_id)
-    late = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-    films = (await api.get(f"/task/{task_id}/media")).json["recordings"]
-    overview = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
+    task_id = await caller.create(f"Open {site}/. Click Contact. Wait 5 s. Scroll down.")
+    await _steps(caller, task_id, 2)
+    early = (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    status = (await caller.get(f"/task/{task_id}/status")).json
+    ended = await _ended(caller, task_id)
+    late = (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    films = (await caller.get(f"/task/{task_id}/media")).json["recordings"]
+    overview = (await caller.get(f"{caller.server.url}/admin/overview/{task_id}")).json
 
     assert (status, ended["status"]) == ("running", "finished")
     assert 2 <= len(early) < len(late)
     assert f"/files/{task_id}/{task_id}-step-1.png?" in early[0]
-    picture = await api.get(late[1], key=False)
+    picture = await caller.get(late[1], key=False)
     assert picture.headers["Content-Type"] == "image/png"
     assert png_size(picture.body) == (1280, 960)
     assert (overview["recorded_from"] is not None) is bool(films)
@@ -82,27 +74,27 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
             ended["created_at"] < overview["recorded_from"] < overview["steps_more"][2]["taken_at"]
         )
         assert f"/files/{task_id}/{task_id}-recording." in film
-        answer = await api.get(film, key=False)
+        answer = await caller.get(film, key=False)
         assert answer.status == 200
         assert answer.headers["Content-Type"] in {"video/mp4", "video/webm"}
-        part = await api.get(film, key=False, headers={"Range": "bytes=4-7"})
+        part = await caller.get(film, key=False, headers={"Range": "bytes=4-7"})
         assert part.status == 206
 
 
-async def test_the_current_action_of_the_browser_is_shown(api: Caller, site: str):
+async def test_the_current_action_of_the_browser_is_shown(caller: Caller, site: str):
     """As the current instruction, without the executor's name, which is in the first step."""
-    task_id = await api.create(f"Open {site}/. Wait 60 s.")
-    await _steps(api, task_id, 1)
+    task_id = await caller.create(f"Open {site}/. Wait 60 s.")
+    await _steps(caller, task_id, 1)
     async with asyncio.timeout(TASK_SECONDS):
-        while (now := await _doing(api, task_id)) is None:  # noqa: ASYNC110 - no event reports it
+        while (now := await _doing(caller, task_id)) is None:  # noqa: ASYNC110 - no event reports it
             await asyncio.sleep(0.02)
-    await api.put(f"/stop-task?task_id={task_id}")
+    await caller.put(f"/stop-task?task_id={task_id}")
 
     assert now == "Wait 60 s"
 
 
-async def _doing(api: Caller, task_id: str) -> str | None:
-    answer = await api.get(f"{api.server.url}/admin/overview/{task_id}")
+async def _doing(caller: Caller, task_id: str) -> str | None:
+    answer = await caller.get(f"{caller.server.url}/admin/overview/{task_id}")
     doing: str | None = answer.json["doing"]
     return doing
 
@@ -114,49 +106,51 @@ async def test_both_kinds_of_media_can_be_switched_off(
     async with LocalServer(
         executor="chromium", chromium=OPEN, screenshots=False, recordings=False
     ) as server:
-        api = Caller(server, http)
-        task_id = await api.create(f"Open {site}/ and tell me the title")
-        ended = await _ended(api, task_id)
-        pictures = (await api.get(f"/task/{task_id}/screenshots")).json
-        films = (await api.get(f"/task/{task_id}/media")).json
+        caller = Caller(server, http)
+        task_id = await caller.create(f"Open {site}/ and tell me the title")
+        ended = await _ended(caller, task_id)
+        pictures = (await caller.get(f"/task/{task_id}/screenshots")).json
+        films = (await caller.get(f"/task/{task_id}/media")).json
 
     assert ended["output"] == "Tern & Tide Bicycles"
     assert (pictures, films) == ({"screenshots": []}, {"recordings": []})
 
 
-async def test_pause_resume_and_stop(api: Caller):
+async def test_pause_resume_and_stop(caller: Caller):
     """A paused task takes no step, a resumed one continues, a stopped one loses its page."""
     pages = {"/": WAITING}
     async with serve_pages(pages) as site:
-        task_id = await api.create(f"Open {site.url}/. Wait for Gone. Scroll down. Wait for rain.")
-        await _steps(api, task_id, 1)
-        await api.put(f"/pause-task?task_id={task_id}")
+        task_id = await caller.create(
+            f"Open {site.url}/. Wait for Gone. Scroll down. Wait for rain."
+        )
+        await _steps(caller, task_id, 1)
+        await caller.put(f"/pause-task?task_id={task_id}")
         pages["/go"] = "Gone"
         await until(lambda: site.asked.count("/gone"))  # the page shows the expected text
         await asyncio.sleep(0.5)
-        paused = await api.task(task_id)
-        await api.put(f"/resume-task?task_id={task_id}")
-        await _steps(api, task_id, 3)
-        await api.put(f"/stop-task?task_id={task_id}")
-        executor = api.server.executor
+        paused = await caller.task(task_id)
+        await caller.put(f"/resume-task?task_id={task_id}")
+        await _steps(caller, task_id, 3)
+        await caller.put(f"/stop-task?task_id={task_id}")
+        executor = caller.server.executor
         await until(lambda: executor.view(task_id) is None)  # type: ignore[attr-defined]
 
     assert paused["status"] == "paused"
     assert len(paused["steps"]) == 1
-    assert (await api.task(task_id))["status"] == "stopped"
+    assert (await caller.task(task_id))["status"] == "stopped"
 
 
-async def test_cookies_are_kept_with_the_profile(api: Caller):
+async def test_cookies_are_kept_with_the_profile(caller: Caller):
     """A task with the option saves its cookies, with which later tasks of the profile begin."""
-    created = (await api.post("/browser-profiles", json={"profile_name": "Shop"})).json
+    created = (await caller.post("/browser-profiles", json={"profile_name": "Shop"})).json
     async with serve_pages({"/": "<title>Shop</title>"}) as pages:
         profile = created["profile_id"]
         task = f"Open {pages.url}/?cookie=kept and tell me the title"
-        first = await api.create(task, save_browser_data=True, browser_profile_id=profile)
-        ended = await _ended(api, first)
+        first = await caller.create(task, save_browser_data=True, browser_profile_id=profile)
+        ended = await _ended(caller, first)
         for chosen in ({"browser_profile_id": profile}, {}):
-            again = await api.create(f"Open {pages.url}/ and tell me the title", **chosen)
-            await _ended(api, again)
+            again = await caller.create(f"Open {pages.url}/ and tell me the title", **chosen)
+            await _ended(caller, again)
         came = [each for path, each in zip(pages.asked, pages.cookies, strict=True) if path == "/"]
 
     cookies = ended["browser_data"]["cookies"]
@@ -170,13 +164,13 @@ async def test_no_secret_in_any_file(
     """Neither answers nor the database have the value of a secret that was typed and echoed."""
     database = tmp_path / "server.db"
     async with LocalServer(executor="chromium", chromium=OPEN, database=database) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         task = (
             f"Open {site}/contact.html. Fill Your name with Ada. Fill email with a@b.example. "
             "Fill Your message with the secret pin. Submit the form. Wait for Thank you. Extract."
         )
-        task_id = await api.create(task, secrets={"pin": SECRET})
-        ended = await _ended(api, task_id)
+        task_id = await caller.create(task, secrets={"pin": SECRET})
+        ended = await _ended(caller, task_id)
 
     assert ended["status"] == "finished", ended
     assert "***" in str(ended["output"])

@@ -29,7 +29,7 @@ _FLOOD = """<title>Flood</title><p>Flood</p><script>
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[str]:
+async def broken_site() -> AsyncIterator[str]:
     """A site whose pages have errors."""
 
     def page(text: str):
@@ -57,28 +57,28 @@ def server_options(chromium: ChromiumExecutor) -> dict[str, Any]:
     return {"executor": chromium}
 
 
-async def _traces(api: Caller, task_id: str) -> list[dict[str, Any]]:
-    count = len((await api.task(task_id))["steps"])
-    place = f"{api.server.url}/admin/overview/{task_id}/steps"
-    return [(await api.get(f"{place}/{number + 1}")).json["trace"] for number in range(count)]
+async def _traces(caller: Caller, task_id: str) -> list[dict[str, Any]]:
+    count = len((await caller.task(task_id))["steps"])
+    place = f"{caller.server.url}/admin/overview/{task_id}/steps"
+    return [(await caller.get(f"{place}/{number + 1}")).json["trace"] for number in range(count)]
 
 
-async def test_errors_and_failed_requests_are_noted(api: Caller, shop: str):
+async def test_errors_and_failed_requests_are_noted(caller: Caller, broken_site: str):
     """In their step, with the address and the duration."""
-    task = f"Open {shop}/?pin=s3cret-pin and tell me its title"
-    task_id = await api.create(task, secrets={"pin": "s3cret-pin"})
-    await api.reached(task_id, "finished")
-    traces = await _traces(api, task_id)
-    steps = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json["steps_more"]
+    task = f"Open {broken_site}/?pin=s3cret-pin and tell me its title"
+    task_id = await caller.create(task, secrets={"pin": "s3cret-pin"})
+    await caller.reached(task_id, "finished")
+    traces = await _traces(caller, task_id)
+    steps = (await caller.get(f"{caller.server.url}/admin/overview/{task_id}")).json["steps_more"]
     noted = [error for trace in traces for error in trace["console"]]
     failed = [(each["url"], each["problem"]) for trace in traces for each in trace["failed"]]
 
-    assert traces[0]["addresses"] == [f"200 {shop}/?pin=***"]
+    assert traces[0]["addresses"] == [f"200 {broken_site}/?pin=***"]
     assert "The price is missing" in noted
     assert any("Uncaught out of stock" in each for each in noted)
     assert not any("not an error" in each or "load resource" in each for each in noted)
-    assert (f"{shop}/missing.png", "status 404") in failed
-    assert any(url == f"{shop}/refused" for url, _ in failed)
+    assert (f"{broken_site}/missing.png", "status 404") in failed
+    assert any(url == f"{broken_site}/refused" for url, _ in failed)
     assert traces[0]["requests"] >= 3
     assert traces[0]["seconds"] > 0
     assert sum(each["problems"] for each in steps) >= 4
@@ -87,21 +87,21 @@ async def test_errors_and_failed_requests_are_noted(api: Caller, shop: str):
     assert "s3cr" not in str(traces)
 
 
-async def test_the_step_that_failed_has_its_trace(api: Caller, shop: str):
+async def test_the_step_that_failed_has_its_trace(caller: Caller, broken_site: str):
     """It is the step for which people look."""
-    task_id = await api.create(f"Open {shop}/nothing")
-    await api.reached(task_id, "failed")
-    trace = (await _traces(api, task_id))[-1]
+    task_id = await caller.create(f"Open {broken_site}/nothing")
+    await caller.reached(task_id, "failed")
+    trace = (await _traces(caller, task_id))[-1]
 
-    assert trace["addresses"] == [f"404 {shop}/nothing"]
+    assert trace["addresses"] == [f"404 {broken_site}/nothing"]
 
 
-async def test_a_flood_of_errors_is_bounded(api: Caller, shop: str):
+async def test_a_flood_of_errors_is_bounded(caller: Caller, broken_site: str):
     """A page with thousands of them costs a few kilobytes."""
-    task_id = await api.create(f"Open {shop}/flood and tell me its title")
+    task_id = await caller.create(f"Open {broken_site}/flood and tell me its title")
     async with asyncio.timeout(60):
-        await api.reached(task_id, "finished")
-    trace = (await _traces(api, task_id))[0]
+        await caller.reached(task_id, "finished")
+    trace = (await _traces(caller, task_id))[0]
 
     assert len(trace["console"]) == 20
     assert max(map(len, trace["console"])) <= 300
@@ -119,12 +119,12 @@ async def test_a_trace_is_for_its_owner_alone(
         Step("Look again"),
     )
     async with LocalServer(executor=executor) as server:
-        api = Caller(server, http)
-        task_id = await api.create(secrets={"pin": "s3cret-1"})
-        await api.reached(task_id, "running", steps=2)
+        caller = Caller(server, http)
+        task_id = await caller.create(secrets={"pin": "s3cret-1"})
+        await caller.reached(task_id, "running", steps=2)
         place = f"{server.url}/admin/overview/{task_id}/steps"
-        known, unknown, missing = [await api.get(f"{place}/{each}") for each in (1, 2, 3)]
-        other = await api.with_new_key("other")
+        known, unknown, missing = [await caller.get(f"{place}/{each}") for each in (1, 2, 3)]
+        other = await caller.with_new_key("other")
         foreign = await other.get(f"{place}/1")
 
     assert known.json["trace"]["failed"] == [{"method": "GET", "url": "a", "problem": "b ***"}]

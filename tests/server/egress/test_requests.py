@@ -50,15 +50,15 @@ async def _served(
         yield Caller(server, http)
 
 
-async def _search(api: Caller, url: str) -> Answer:
-    return await api.post("/search-url", json={"url": url, "query": "canary bread"})
+async def _search(caller: Caller, url: str) -> Answer:
+    return await caller.post("/search-url", json={"url": url, "query": "canary bread"})
 
 
-async def _end(api: Caller, task: str, **fields: Any) -> str:
+async def _end(caller: Caller, task: str, **fields: Any) -> str:
     """The output and the steps of a task after its end."""
-    task_id = await api.create(task, **fields)
-    await until(lambda: api.stored(task_id).status.is_terminal)
-    return str(await api.task(task_id))
+    task_id = await caller.create(task, **fields)
+    await until(lambda: caller.stored(task_id).status.is_terminal)
+    return str(await caller.task(task_id))
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
@@ -66,9 +66,9 @@ async def test_an_exposed_server_searches_no_private_address(
     http: aiohttp.ClientSession, inner: Inner, host: str
 ):
     """The key of an exposed server does not open pages of its machine."""
-    async with _served(http, exposed=True) as api:
-        searched = await _search(api, f"http://{host}:{inner.port}/latest/meta-data/iam")
-        done = await _end(api, f"Open http://{host}:{inner.port}/ and tell me the title")
+    async with _served(http, exposed=True) as caller:
+        searched = await _search(caller, f"http://{host}:{inner.port}/latest/meta-data/iam")
+        done = await _end(caller, f"Open http://{host}:{inner.port}/ and tell me the title")
 
     assert searched.status == 502
     assert CANARY not in searched.text + done
@@ -79,10 +79,10 @@ async def test_a_search_opens_this_machine_where_it_names_it(
     http: aiohttp.ClientSession, inner: Inner
 ):
     """The control: a server for this machine only reads the address that the request names."""
-    async with _served(http) as api:
-        named = await _search(api, inner.url)
-        spelled = await _search(api, f"http://0.0.0.0:{inner.port}/")
-        without_port = await _search(api, "http://127.0.0.1/")
+    async with _served(http) as caller:
+        named = await _search(caller, inner.url)
+        spelled = await _search(caller, f"http://0.0.0.0:{inner.port}/")
+        without_port = await _search(caller, "http://127.0.0.1/")
 
     assert CANARY in named.json["content"]
     assert inner.asked == ["/"]
@@ -103,12 +103,12 @@ async def test_pages_lead_to_no_other_private_address(
         "/moved": page(status="302 Found", headers={"Location": inside}),
         "/link": page(link),
     }
-    async with raw_server(answers) as site, _served(http, search=[f"{site}/link"]) as api:
-        moved = await _search(api, f"{site}/moved")
-        linked = await _search(api, f"{site}/link")
-        found = await api.post("/simple-search", json={"query": "bread"})
-        redirected = await _end(api, f"Open {site}/moved and tell me the title")
-        followed = await _end(api, f"Open {site}/link and click canary bread. Tell me the title")
+    async with raw_server(answers) as site, _served(http, search=[f"{site}/link"]) as caller:
+        moved = await _search(caller, f"{site}/moved")
+        linked = await _search(caller, f"{site}/link")
+        found = await caller.post("/simple-search", json={"query": "bread"})
+        redirected = await _end(caller, f"Open {site}/moved and tell me the title")
+        followed = await _end(caller, f"Open {site}/link and click canary bread. Tell me the title")
 
     assert moved.status == 502
     assert "is a private address (127.0.0." in moved.json["detail"]
@@ -126,9 +126,9 @@ async def test_results_of_a_search_lead_to_no_private_address(
     body = f'{{"results": [{{"url": "{inner.url}/admin/shutdown"}}]}}'.encode()
     async with (
         raw_server({"/search?q=bread&format=json": page(body)}) as searxng,
-        _served(http, search=f"{searxng}/search") as api,
+        _served(http, search=f"{searxng}/search") as caller,
     ):
-        found = await api.post("/simple-search", json={"query": "bread"})
+        found = await caller.post("/simple-search", json={"query": "bread"})
 
     assert found.json == {"results": []}
     assert inner.asked == []
@@ -139,8 +139,8 @@ async def test_a_name_that_changes_its_meaning_is_judged_each_time(
 ):
     """A foreign name is closed as soon as it resolves to this machine."""
     names.known["rebind.example"] = iter(["127.0.0.1"] * 9)
-    async with _served(http) as api:
-        searched = await _search(api, f"http://rebind.example:{inner.port}/secret")
+    async with _served(http) as caller:
+        searched = await _search(caller, f"http://rebind.example:{inner.port}/secret")
 
     assert searched.status == 502
     assert "is a private address (127.0.0.1)" in searched.json["detail"]
@@ -168,7 +168,7 @@ async def test_webhooks_keep_to_the_rule(
     hook, bare = f"{inner.url}/hook", "https://127.0.0.1/hook"
     path = short_folder / "admin"
     async with (
-        _served(http) as api,
+        _served(http) as caller,
         _served(http, exposed=True, admin_socket=path) as exposed,
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as through_socket,
     ):
@@ -176,9 +176,9 @@ async def test_webhooks_keep_to_the_rule(
         sent = [
             await each.post(f"{place}/admin/webhooks", json={"url": url, "secret": SECRET})
             for each, place, url in (
-                (api, api.server.url, bare),
+                (caller, caller.server.url, bare),
                 (inside, "http://localhost", hook),
-                (api, api.server.url, hook),
+                (caller, caller.server.url, hook),
             )
         ]
         asked = list(inner.asked)
@@ -199,9 +199,9 @@ async def test_the_browser_opens_what_the_task_names(
     """A task opens a page of this machine that it names, unless others reach the server too."""
     async with (
         serve_pages({"/": "<title>Inside</title>"}) as site,
-        _served(http, exposed=exposed, executor="chromium") as api,
+        _served(http, exposed=exposed, executor="chromium") as caller,
     ):
-        done = await _end(api, f"Open {site.url}/ and tell me the title")
+        done = await _end(caller, f"Open {site.url}/ and tell me the title")
 
     assert ("'Inside'" in done) is not exposed
     assert ("/" in site.asked) is not exposed
@@ -223,8 +223,8 @@ async def test_pages_of_the_local_server_reach_no_other_service(
         for allowed in ([site.url], True):
             asked_before = list(inner.asked)
             chromium = ChromiumSettings(allow_private_addresses=allowed)
-            async with _served(http, executor="chromium", chromium=chromium) as api:
-                done = await _end(api, f"Open {site.url}/. Wait 1 s. Tell me the title")
+            async with _served(http, executor="chromium", chromium=chromium) as caller:
+                done = await _end(caller, f"Open {site.url}/. Wait 1 s. Tell me the title")
             assert "All asked" in done
 
     assert asked_before == []

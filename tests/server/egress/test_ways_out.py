@@ -115,14 +115,14 @@ async def test_no_way_out_of_a_page(browser_path: str, http: aiohttp.ClientSessi
     ) as site:
         chromium = ChromiumSettings(allow_private_addresses=[site.url, site.other_url])
         async with LocalServer(executor="chromium", chromium=chromium, recordings=False) as server:
-            api = Caller(server, http)
+            caller = Caller(server, http)
             for allowed in (["127.0.0.1"], None):
                 site.asked.clear()
-                task_id = await api.create(
+                task_id = await caller.create(
                     f"Open {site.url}/. Wait 3 s. Tell me the title", allowed_domains=allowed
                 )
-                await until(lambda: api.stored(task_id).status.is_terminal, 25)  # noqa: B023 - of this turn
-                record = api.stored(task_id)
+                await until(lambda: caller.stored(task_id).status.is_terminal, 25)  # noqa: B023 - of this turn
+                record = caller.stored(task_id)
                 assert record.output == "Ways", record
                 reached.append({path for path in site.asked if path.startswith("/away/")})
                 steps.append(" ".join(step.evaluation_previous_goal for step in record.steps))

@@ -5,13 +5,11 @@ import re
 import shlex
 from pathlib import Path
 
-import attrs
 import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
 from browser_use_async.server.faults import KINDS, fault_from_text, faults_from_json
-from scripts import command_tables
 
 PAGE = (Path(__file__).parents[3] / "docs" / "testing.md").read_text("utf-8")
 TEXT = PAGE.partition("\n## Faults on purpose\n")[2].partition("\n## ")[0]
@@ -44,25 +42,6 @@ def test_what_a_kind_takes(name: str):
     for field in VALUES.keys() - taken.keys():
         with pytest.raises(ConfigurationError, match=f"{field}: .* has none"):
             Fault(name, **taken, **{field: VALUES[field]})
-
-
-def test_each_kind_has_a_row():
-    """With its sentence and its fields, on the page of testing."""
-    rows = command_tables.faults().splitlines()[2:]
-
-    assert [row.split("`")[1] for row in rows] == list(KINDS)
-    (row,) = [each for each in rows if each.startswith("| `truncate` | The body ends after")]
-    assert row.endswith(" | yes | `at_byte`, `by` |")
-    assert "<!-- faults -->" in TEXT
-
-
-def test_the_fields_that_choose_calls_are_listed():
-    """Those of the kinds stand in the table of kinds, the others in the next."""
-    fields = {field.name for field in attrs.fields(Fault)}
-    chosen = set(re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ", TEXT, re.MULTILINE))
-    named = {name for cell in chosen for name in re.findall(r"\w+", cell)}
-
-    assert fields <= {"kind"} | VALUES.keys() | named
 
 
 def test_the_rules_in_the_text_are_rules():

@@ -28,7 +28,7 @@ class Connect(Protocol):
 
 
 @pytest.fixture
-async def connect(nothing_leaks: None) -> AsyncIterator[Connect]:
+async def connect_through(nothing_leaks: None) -> AsyncIterator[Connect]:
     """Start servers and open sessions."""
     async with AsyncExitStack() as stack:
 
@@ -59,9 +59,11 @@ READ_ONCE: list[tuple[Fault, type[errors.BrowserUseError]]] = [
 
 
 @pytest.mark.parametrize(("fault", "error"), READ_ONCE, ids=[str(each[0]) for each in READ_ONCE])
-async def test_one_attempt(connect: Connect, fault: Fault, error: type[errors.BrowserUseError]):
+async def test_one_attempt(
+    connect_through: Connect, fault: Fault, error: type[errors.BrowserUseError]
+):
     """Each kind becomes the typed error that a user's program has to handle."""
-    session, server = await connect(fault, retry=ONCE)
+    session, server = await connect_through(fault, retry=ONCE)
     with pytest.raises(error):
         await session.account.get_balance()
 
@@ -70,9 +72,9 @@ async def test_one_attempt(connect: Connect, fault: Fault, error: type[errors.Br
 
 
 @pytest.mark.parametrize("fault", [each[0] for each in READ_ONCE if each[0].status != 307], ids=str)
-async def test_the_next_attempt(connect: Connect, fault: Fault):
+async def test_the_next_attempt(connect_through: Connect, fault: Fault):
     """When only the first call fails, the session's second attempt succeeds."""
-    session, server = await connect(attrs.evolve(fault, first=1))
+    session, server = await connect_through(attrs.evolve(fault, first=1))
 
     assert await session.account.get_balance()
     assert server.faults_fired.total() == 1
@@ -92,9 +94,9 @@ async def test_the_next_attempt(connect: Connect, fault: Fault):
     ],
     ids=str,
 )
-async def test_a_submission_whose_answer_is_lost(connect: Connect, fault: Fault):
+async def test_a_submission_whose_answer_is_lost(connect_through: Connect, fault: Fault):
     """The search finds the one task, though its answer was lost, late or malformed."""
-    session, server = await connect(fault, Fault("list_lag", seconds=3))
+    session, server = await connect_through(fault, Fault("list_lag", seconds=3))
     task = await session.run_and_wait("Pay the bill")
 
     assert task.task == "Pay the bill"
@@ -102,10 +104,10 @@ async def test_a_submission_whose_answer_is_lost(connect: Connect, fault: Fault)
     assert server.faults_fired["list_lag"] == 1
 
 
-async def test_a_pause_that_the_server_asks_for(connect: Connect):
+async def test_a_pause_that_the_server_asks_for(connect_through: Connect):
     """The session waits for the `Retry-After` of a 429, and then the task is created once."""
     fault = Fault("status", "run_task", status=429, headers={"Retry-After": "5"}, first=2)
-    session, server = await connect(fault)
+    session, server = await connect_through(fault)
     begun = asyncio.get_running_loop().time()
     await session.submit("Pay the bill")
 
@@ -114,9 +116,9 @@ async def test_a_pause_that_the_server_asks_for(connect: Connect):
     assert server.tasks_created == 1
 
 
-async def test_a_download_that_breaks_off(connect: Connect, tmp_path: Path):
+async def test_a_download_that_breaks_off(connect_through: Connect, tmp_path: Path):
     """The SDK downloads the rest of a file whose first transfer was cut."""
-    session, server = await connect()
+    session, server = await connect_through()
     task = await session.run_and_wait("Look")
     server.set_faults([Fault("truncate", "file", at_byte=100, calls=1)])
     (first, *_rest) = await session.files.download_screenshots(task.id, tmp_path)

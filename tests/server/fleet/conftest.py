@@ -2,51 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import psycopg
 import pytest
 
-from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.calling import Caller
 from tests.support.patience import PATIENCE
 
-__all__ = ["Start", "eventually", "locked", "reached", "stored_rows"]
-
-Start = Callable[..., Awaitable[Caller]]
-API_KEY = "bu_test_of_servers_that_share"
-_SCENARIO = Scenario(steps=("Open it", "Read it"), step_seconds=0, output="The answer")
-
 
 @pytest.fixture(autouse=True)
-def server_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key that all servers have."""
-    monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
-
-
-@pytest.fixture
-async def start(http: aiohttp.ClientSession, postgres: str) -> AsyncIterator[Start]:
-    """Start another server on the same database."""
-    async with AsyncExitStack() as stack:
-
-        async def start(**options: Any) -> Caller:
-            executor = ScriptedExecutor({}, default=_SCENARIO)
-            given: dict[str, Any] = {
-                "executor": executor,
-                "database": postgres,
-                "lease": 30,
-                "drain": 0,
-                **options,
-            }
-            server = await stack.enter_async_context(LocalServer(api_key=API_KEY, **given))
-            return Caller(server, http, API_KEY)
-
-        yield start
+def shared_key(server_key: None) -> None:
+    """Each server of these tests has the same key for secrets, in other processes too."""
 
 
 async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
@@ -56,14 +25,14 @@ async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def reached(api: Caller, task_id: str, status: str) -> Any:
+async def reached(caller: Caller, task_id: str, status: str) -> Any:
     """Wait until a server shows that a task is in a status; its JSON."""
 
     async def has_reached() -> bool:
-        return bool((await api.task(task_id))["status"] == status)
+        return bool((await caller.task(task_id))["status"] == status)
 
     await eventually(has_reached)
-    return await api.task(task_id)
+    return await caller.task(task_id)
 
 
 def stored_rows(postgres: str, statement: str) -> list[Any]:

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server.fleet.conftest import Start, eventually, reached
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, reached
 from tests.server.steering import FromQueue
 from tests.support import tcp_proxy
 from tests.support.patience import until
@@ -38,10 +39,10 @@ async def test_a_process_that_is_delayed_is_not_cut_off(
 ):
     """A query that is running meanwhile ends with its wait, and is repeated."""
     queue = FromQueue()
-    api = await start(role="api")
+    caller = await start(role="api")
     await start(role="worker", executor=queue, lease=LEASE, database=through)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
 
     proxy.hold()
     for _ in range(3):  # until the worker has sent its query
@@ -52,10 +53,10 @@ async def test_a_process_that_is_delayed_is_not_cut_off(
     queue.step("Go on")
 
     async def has_step() -> bool:
-        return len((await api.task(task_id))["steps"]) == 1
+        return len((await caller.task(task_id))["steps"]) == 1
 
     await eventually(has_step)
-    task = await api.task(task_id)
+    task = await caller.task(task_id)
 
     assert (task["status"], queue.ended) == ("running", 0)
 
@@ -64,9 +65,9 @@ async def test_a_process_that_is_delayed_is_not_cut_off(
 async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: str, start: Start):
     """It ends before another one may take over, which is after a whole lease."""
     queue = FromQueue()
-    api = await start(role="api")
+    caller = await start(role="api")
     await start(role="worker", executor=queue, lease=10, database=through)
-    await reached(api, await api.create(), "running")
+    await reached(caller, await caller.create(), "running")
     await until(lambda: queue.assignments)  # its row is announced before the worker goes on
 
     proxy.hold()
@@ -86,15 +87,15 @@ async def test_calls_that_wait_for_others_have_their_own_timeout(
     path: str, proxy: TcpProxy, through: str, start: Start
 ):
     """While the database is away, the timeout of each call begins with that call."""
-    api = await start(role="api", database=through)
-    task_id = await api.create()
+    caller = await start(role="api", database=through)
+    task_id = await caller.create()
     proxy.cut()
     loop = asyncio.get_running_loop()
 
     async def ask(number: int) -> tuple[int, float]:
         await asyncio.sleep(0.3 * number)
         began = loop.time()
-        reply = await api.get(path.format(task_id))
+        reply = await caller.get(path.format(task_id))
         return reply.status, loop.time() - began
 
     first, *others = await asyncio.gather(*map(ask, range(6)))

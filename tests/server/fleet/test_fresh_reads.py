@@ -6,24 +6,25 @@ import aiohttp
 import pytest
 
 from tests.server.calling import Caller
-from tests.server.fleet.conftest import Start, reached
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import reached
 from tests.server.keys.test_keys import listed, revoke
 from tests.server.steering import FromQueue
 
 pytestmark = pytest.mark.timeout(90)
 
 
-async def seen(api: Caller, task_id: str) -> set[str]:
+async def seen(caller: Caller, task_id: str) -> set[str]:
     """The statuses of a task by the three calls, each made many times at once."""
 
     async def status() -> str:
-        return str((await api.get(f"/task/{task_id}/status")).json)
+        return str((await caller.get(f"/task/{task_id}/status")).json)
 
     async def task() -> str:
-        return str((await api.task(task_id))["status"])
+        return str((await caller.task(task_id))["status"])
 
     async def row() -> str:
-        rows = (await api.get("/tasks")).json["tasks"]
+        rows = (await caller.get("/tasks")).json["tasks"]
         return str(next(row["status"] for row in rows if row["id"] == task_id))
 
     return {*await asyncio.gather(*[call() for call in (status, task, row) for _ in range(5)])}
@@ -50,9 +51,9 @@ async def test_another_server_reads_each_answered_change(start: Start) -> None:
     assert found == [{each} for each in expected]
 
 
-async def _read_for_ever(api: Caller, task_id: str) -> None:
+async def _read_for_ever(caller: Caller, task_id: str) -> None:
     while True:
-        await seen(api, task_id)
+        await seen(caller, task_id)
 
 
 async def test_a_key_that_one_server_revokes_is_refused_by_another(

@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from browser_use_async.server import ChromiumSettings
 from tests.browser.driver import Browser
 from tests.server.calling import Answer, Caller
-from tests.server.fleet.conftest import Start, reached, stored_rows
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import reached, stored_rows
 from tests.server.pages.application import open_page
 from tests.server.pages.opening import SHOWN, STEERABLE
 from tests.server.pages.showing import Showing, drawn
@@ -31,14 +32,14 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 class Pair:
     """Two servers: pages are opened at one, and the other one has the browser."""
 
-    api: Caller
+    caller: Caller
     worker: Caller
     showing: Showing
     task: dict[str, Any]
 
     async def sent(self, page: str = "live_url") -> str:
         """The address to which the first server redirects the page of the task."""
-        answer = await self.api.get(self.task[page], key=False, allow_redirects=False)
+        answer = await self.caller.get(self.task[page], key=False, allow_redirects=False)
         assert answer.status == 303, answer.text
         return answer.headers["Location"]
 
@@ -48,10 +49,10 @@ class Pair:
 
 
 async def _pair(start: Start, node_url: str | None, port: int = 0, **options: Any) -> Pair:
-    api, showing = await start(role="api", **options), Showing()
+    caller, showing = await start(role="api", **options), Showing()
     worker = await start(role="worker", executor=showing, port=port, node_url=node_url, **options)
-    task_id = await api.create(enable_public_share=True)
-    return Pair(api, worker, showing, await reached(api, task_id, "running"))
+    task_id = await caller.create(enable_public_share=True)
+    return Pair(caller, worker, showing, await reached(caller, task_id, "running"))
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ async def test_a_page_at_the_wrong_server_ends_at_the_right_one(
     assert answer.status == 200
     assert urlsplit(ends).path == urlsplit(pair.task[page]).path
     assert ends.startswith(pair.worker.server.url)
-    assert pair.task[page].startswith(pair.api.server.url)
+    assert pair.task[page].startswith(pair.caller.server.url)
     assert 'id="status" data-status="running"' in text
     assert socket.images == [drawn(1).image]
 
@@ -124,7 +125,7 @@ OTHER: dict[str, Callable[[str, str], str]] = {
 @pytest.mark.parametrize("change", OTHER)
 async def test_a_link_that_was_altered(pair: Pair, change: str) -> None:
     """It is valid for one task, page, server and minute."""
-    other = await pair.api.create()
+    other = await pair.caller.create()
     link = await pair.sent("public_share_url")
     changed = OTHER[change](link, other)
     answer = await pair.follow(changed)
@@ -139,10 +140,10 @@ async def test_a_link_from_before_the_removal_of_the_task_s_links(pair: Pair, pa
     """Whoever has it gets nothing of the new links; a new one of theirs is good."""
     name = "live_url" if page == "live" else "public_share_url"
     before = await pair.sent(name)
-    removal = f"{pair.api.server.url}/admin/links/{pair.task['id']}"
-    assert (await pair.api.ask("DELETE", removal)).status == 200
+    removal = f"{pair.caller.server.url}/admin/links/{pair.task['id']}"
+    assert (await pair.caller.ask("DELETE", removal)).status == 200
     answer = await pair.follow(before)
-    pair.task.update(await pair.api.task(pair.task["id"]))
+    pair.task.update(await pair.caller.task(pair.task["id"]))
     after = await pair.follow(await pair.sent(name))
 
     assert (answer.status, "Location" in answer.headers) == (403, False)
@@ -153,10 +154,10 @@ async def test_a_link_from_before_the_removal_of_the_task_s_links(pair: Pair, pa
 async def test_a_link_from_before_another_public_page(pair: Pair) -> None:
     """The share was taken away, and given again with another token."""
     before = await pair.sent("public_share_url")
-    share = f"{pair.api.server.url}/admin/shares/{pair.task['id']}"
+    share = f"{pair.caller.server.url}/admin/shares/{pair.task['id']}"
     answers = []
     for method in ("DELETE", "PUT"):
-        assert (await pair.api.ask(method, share)).status == 200
+        assert (await pair.caller.ask(method, share)).status == 200
         answers.append(await pair.follow(before))
 
     assert [(each.status, "Location" in each.headers) for each in answers] == [(403, False)] * 2
@@ -167,7 +168,7 @@ async def test_an_address_that_leads_to_another_server(start: Start) -> None:
     port = free_port()
     await start(role="api", port=port)
     pair = await _pair(start, f"http://127.0.0.1:{port}")
-    answer = await pair.api.get(pair.task["live_url"], key=False)
+    answer = await pair.caller.get(pair.task["live_url"], key=False)
 
     assert answer.status == 403
     assert "--node-url of the server that carries the task out leads to another" in answer.text
@@ -177,7 +178,7 @@ async def test_a_server_without_an_address(start: Start, http: aiohttp.ClientSes
     """The page names its server, shows the screenshots and can still pause the task."""
     pair = await _pair(start, None)
     await pair.showing.show(drawn(1))
-    page = await pair.api.get(pair.task["live_url"], key=False)
+    page = await pair.caller.get(pair.task["live_url"], key=False)
     async with live_socket(http, pair.task["live_url"]) as socket:
         pair.showing.step("Look", screenshot=drawn(7).image)
         await socket.until(lambda: socket.images)
@@ -200,10 +201,10 @@ async def test_a_page_that_was_opened_before_a_server_began(
 ) -> None:
     """It reloads once another server has the task, and is redirected there."""
     port = free_port()
-    api = await start(role="api")
-    await api.create()
+    caller = await start(role="api")
+    await caller.create()
     ((token,),) = stored_rows(postgres, "SELECT live_token FROM tasks")  # the API has it later
-    async with live_socket(http, f"{api.server.url}/live/{token}") as socket:
+    async with live_socket(http, f"{caller.server.url}/live/{token}") as socket:
         await socket.until(lambda: socket.states)
         before = socket.state["is_moved"]
         node_url = f"http://127.0.0.1:{port}"
@@ -215,8 +216,8 @@ async def test_a_page_that_was_opened_before_a_server_began(
 
 async def test_the_end_of_the_task_ends_the_way(pair: Pair) -> None:
     """Every server shows a task that has ended."""
-    await pair.api.ask("PUT", f"/stop-task?task_id={pair.task['id']}")
-    answer = await pair.api.get(pair.task["live_url"], key=False, allow_redirects=False)
+    await pair.caller.ask("PUT", f"/stop-task?task_id={pair.task['id']}")
+    answer = await pair.caller.get(pair.task["live_url"], key=False, allow_redirects=False)
 
     assert answer.status == 200
 
@@ -227,7 +228,7 @@ async def test_in_a_real_browser(pair: Pair, browser: Browser) -> None:
     live = await browser.open(pair.task["live_url"])
     await live.until(f"{SHOWN} && {STEERABLE}")
     address = await live.run("location.origin")
-    page = await open_page(browser, pair.api, f"/tasks/{pair.task['id']}")
+    page = await open_page(browser, pair.caller, f"/tasks/{pair.task['id']}")
     await page.until("document.querySelector('iframe.live') !== null")
     await until(lambda: pair.showing.shown >= 2)
 
@@ -247,9 +248,9 @@ async def test_servers_that_end_withdraw_their_address(pair: Pair, postgres: str
 
 async def test_metrics_name_each_server(start: Start) -> None:
     """With its slots, its tasks, and the time since its last report."""
-    api = await start(role="api")
+    caller = await start(role="api")
     await start(role="worker", executor=Showing(), chromium=ChromiumSettings(max_browsers=3))
-    await reached(api, await api.create(), "running")
+    await reached(caller, await caller.create(), "running")
     await start(role="worker", chromium=ChromiumSettings(max_browsers=7))
     later = await start(role="api", now=lambda: datetime.now(UTC) + timedelta(minutes=10))
     text = (await later.get(f"{later.server.url}/metrics")).text

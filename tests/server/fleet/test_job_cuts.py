@@ -8,7 +8,8 @@ import pytest
 
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.calling import Caller
-from tests.server.fleet.conftest import Start, eventually, stored_rows
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, stored_rows
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
 
@@ -41,19 +42,19 @@ def _cuts(postgres: str) -> int:
     return int(stored_rows(postgres, "SELECT last_value FROM cuts")[0][0]) // 2
 
 
-async def _schedule(api: Caller, task: str, seconds: float) -> None:
+async def _schedule(caller: Caller, task: str, seconds: float) -> None:
     start_at = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
     fields = {"schedule_type": "interval", "interval_minutes": 1440, "start_at": start_at}
-    answer = await api.post("/scheduled-task", json={"task": task, **fields})
+    answer = await caller.post("/scheduled-task", json={"task": task, **fields})
     assert answer.status == 200, answer.text
 
 
 async def test_calls_that_write_a_job_are_answered(start: Start, postgres: str):
     """Each task is created once, though the first attempt to write its job is cut off."""
-    api = await start(role="api")
+    caller = await start(role="api")
     _cut_jobs(postgres, "tasks")
 
-    answers = [await api.post("/run-task", json={"task": "Do it"}) for _ in range(_COUNT)]
+    answers = [await caller.post("/run-task", json={"task": "Do it"}) for _ in range(_COUNT)]
 
     assert [answer.status for answer in answers] == [200] * _COUNT
     assert stored_rows(postgres, "SELECT count(*) FROM tasks") == [(_COUNT,)]
@@ -62,13 +63,13 @@ async def test_calls_that_write_a_job_are_answered(start: Start, postgres: str):
 
 async def test_the_end_of_a_task_is_stored(start: Start, postgres: str):
     """A task whose end writes an event for a webhook finishes, and the event arrives."""
-    api = await start()
+    caller = await start()
     async with receiving() as receiver:
         order = {"url": receiver.url, "secret": SECRET}
-        assert (await api.post(f"{api.server.url}/admin/webhooks", json=order)).status == 200
+        assert (await caller.post(f"{caller.server.url}/admin/webhooks", json=order)).status == 200
         _cut_jobs(postgres, "webhooks")
         for _ in range(_COUNT):
-            await api.create()
+            await caller.create()
         await until(lambda: receiver.statuses.count("finished") == _COUNT)
 
     assert stored_rows(postgres, "SELECT status, count(*) FROM tasks GROUP BY status") == [
@@ -79,11 +80,11 @@ async def test_the_end_of_a_task_is_stored(start: Start, postgres: str):
 
 async def test_schedules_run_on(start: Start, postgres: str):
     """These are runs whose job could not be written at first, and later ones."""
-    api = await start(role="api")
+    caller = await start(role="api")
     _cut_jobs(postgres, "tasks")
     names = [f"Scheduled {number}" for number in range(_COUNT)]
     for number, name in enumerate(names):
-        await _schedule(api, name, 1.0 if number < _COUNT - 1 else 4.0)
+        await _schedule(caller, name, 1.0 if number < _COUNT - 1 else 4.0)
     runs = "SELECT task FROM tasks ORDER BY task"
 
     async def have_run() -> bool:
@@ -96,10 +97,10 @@ async def test_schedules_run_on(start: Start, postgres: str):
 
 async def test_schedules_outlive_a_storm(start: Start, postgres: str):
     """All connections break repeatedly while runs are due, and each is started once."""
-    api = await start(role="api")
+    caller = await start(role="api")
     count = 40
     for number in range(count):
-        await _schedule(api, f"Scheduled {number}", 2.0 + number / 10)
+        await _schedule(caller, f"Scheduled {number}", 2.0 + number / 10)
     storm = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"

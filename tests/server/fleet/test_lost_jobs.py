@@ -5,7 +5,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.server.fleet.conftest import Start, reached
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import reached
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
 from tests.support.tcp_proxy import TcpProxy
@@ -31,7 +32,7 @@ class _Losses:
 
 
 @pytest.fixture
-async def through(postgres: str) -> AsyncIterator[tuple[str, _Losses]]:
+async def lossy(postgres: str) -> AsyncIterator[tuple[str, _Losses]]:
     """The address of a proxy in front of the database, and the losses it causes."""
     losses, parts = _Losses(), urlsplit(postgres)
     async with TcpProxy("127.0.0.1", parts.port or 5432, losses) as proxy:
@@ -40,17 +41,17 @@ async def through(postgres: str) -> AsyncIterator[tuple[str, _Losses]]:
 
 
 async def test_a_job_whose_assignment_was_lost_is_assigned_again(
-    through: tuple[str, _Losses], start: Start
+    lossy: tuple[str, _Losses], start: Start
 ):
     """Within two leases, for tasks and events, though its worker is idle otherwise."""
-    address, losses = through
+    address, losses = lossy
     async with receiving() as receiver:
-        api = await start(role="api")
+        caller = await start(role="api")
         order = {"url": receiver.url, "secret": SECRET}
-        assert (await api.post(f"{api.server.url}/admin/webhooks", json=order)).status == 200
+        assert (await caller.post(f"{caller.server.url}/admin/webhooks", json=order)).status == 200
         await start(role="worker", lease=LEASE, database=address)
-        task_id = await api.create()
-        await reached(api, task_id, "finished")
+        task_id = await caller.create()
+        await reached(caller, task_id, "finished")
         await until(lambda: "finished" in receiver.statuses)
 
     assert sorted(losses.lost) == ["event", "task"]

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.api.endpoint_table import API_PREFIX
-from tests.server.fleet.conftest import API_KEY
+from tests.server.conftest import SHARED_KEY
 from tests.support.patience import until
 from tests.support.postgres import PostgresServer
 
@@ -30,14 +30,14 @@ async def main(database, role, lease):
     logging.basicConfig(level=logging.WARNING)
     executor = ScriptedExecutor({}, default=Scenario(steps=("Go on",) * 1000, step_seconds=0.5))
     async with LocalServer(
-        database=database, api_key=API_KEY, role=role, lease=float(lease), drain=0,
+        database=database, api_key=SHARED_KEY, role=role, lease=float(lease), drain=0,
         executor=executor,
     ) as server:
         print(server.url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 asyncio.run(main(*sys.argv[1:]))
-""".replace("API_KEY", repr(API_KEY))
+""".replace("SHARED_KEY", repr(SHARED_KEY))
 
 
 @asynccontextmanager
@@ -66,10 +66,10 @@ async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(
     logs = {role: tmp_path / role for role in ("api", "worker")}
     statuses: list[int] = []
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(_serving(postgres, "api", 10, logs["api"]))
+        caller = await stack.enter_async_context(_serving(postgres, "api", 10, logs["api"]))
         # Its lease is so long that it does not give its task up.
         await stack.enter_async_context(_serving(postgres, "worker", 60, logs["worker"]))
-        http = await stack.enter_async_context(aiohttp.ClientSession(api))
+        http = await stack.enter_async_context(aiohttp.ClientSession(caller))
 
         async def call(key: str) -> int:
             headers = {"Authorization": f"Bearer {key}"}
@@ -81,13 +81,13 @@ async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(
                 statuses.append(await call(key))
                 await asyncio.sleep(pause)
 
-        headers = {"Authorization": f"Bearer {API_KEY}"}
+        headers = {"Authorization": f"Bearer {SHARED_KEY}"}
         async with http.post(
             f"{API_PREFIX}/run-task", json={"task": "Go"}, headers=headers
         ) as answer:
             assert answer.status == 200
         # Wrong keys so seldom that their number is no news of its own.
-        pauses = {API_KEY: 0.1, "bu_a_wrong_key": 4.0}
+        pauses = {SHARED_KEY: 0.1, "bu_a_wrong_key": 4.0}
         calling = [asyncio.create_task(calls(*each)) for each in pauses.items()]
         await until(lambda: statuses.count(200) > 5)
         with postgres_server.stopped():
@@ -96,7 +96,7 @@ async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(
         for each in calling:
             each.cancel()
         await asyncio.gather(*calling, return_exceptions=True)
-        after = await call(API_KEY)
+        after = await call(SHARED_KEY)
         lines = {role: log.read_text().splitlines() for role, log in logs.items()}
 
     assert 503 in statuses

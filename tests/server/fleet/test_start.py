@@ -19,14 +19,15 @@ from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import connect
 from browser_use_async.server.storage.rows import to_moment
-from tests.server.fleet.conftest import API_KEY, Start, locked, stored_rows
+from tests.server.conftest import SHARED_KEY, Start
+from tests.server.fleet.conftest import locked, stored_rows
 from tests.support.tcp_proxy import TcpProxy, without_notifications
 
 Rewrite = Callable[[bytes], bytes]
 
 
 def _server(database: str, **options: Any) -> LocalServer:
-    return LocalServer(database=database, api_key=API_KEY, executor="scripted", **options)
+    return LocalServer(database=database, api_key=SHARED_KEY, executor="scripted", **options)
 
 
 async def _refusal(database: str, **options: Any) -> str:
@@ -234,7 +235,8 @@ def _traces(postgres: str) -> tuple[list[Any], int]:
 def test_wrong_settings(options: dict[str, object], words: str) -> None:
     """They are refused before anything is opened."""
     pytest.importorskip("psycopg_pool")
-    given = {"database": "postgresql://127.0.0.1:9/x", "api_key": API_KEY, "executor": "scripted"}
+    place = "postgresql://127.0.0.1:9/x"
+    given = {"database": place, "api_key": SHARED_KEY, "executor": "scripted"}
     with pytest.raises(ConfigurationError, match=words):
         LocalServer(**{**given, **options})  # type: ignore[arg-type]
 
@@ -244,7 +246,7 @@ def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "procrastinate", None)
 
     with pytest.raises(ConfigurationError, match=r"procrastinate: .*browser-use-async\[fleet\]"):
-        LocalServer(database="postgresql://127.0.0.1:9/x", api_key=API_KEY, executor="scripted")
+        LocalServer(database="postgresql://127.0.0.1:9/x", api_key=SHARED_KEY, executor="scripted")
 
 
 async def test_the_synchronous_view_is_refused(start: Start) -> None:
@@ -278,7 +280,7 @@ async def test_the_command_line(postgres: str) -> None:
         *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
         *("--database", "env:DATABASE", "--api-key", "env:KEY", "--executor", "scripted"),
         *("--role", "worker", "--max-browsers", "2"),
-        env={**os.environ, "DATABASE": postgres, "KEY": API_KEY},
+        env={**os.environ, "DATABASE": postgres, "KEY": SHARED_KEY},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -11,7 +11,8 @@ from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.app import file_routes
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
-from tests.server.fleet.conftest import Start, eventually, locked, reached, stored_rows
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, locked, reached, stored_rows
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
@@ -22,11 +23,11 @@ pytestmark = pytest.mark.timeout(90)
 @pytest.mark.long
 async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: str) -> None:
     """It has its steps and its price, and no job is left."""
-    api = await start(role="api")
+    caller = await start(role="api")
     await start(role="worker")
-    task_id = await api.create()
+    task_id = await caller.create()
 
-    task = await reached(api, task_id, "finished")
+    task = await reached(caller, task_id, "finished")
 
     assert [step["next_goal"] for step in task["steps"]] == ["Open it", "Read it"]
     assert task["output"] == "The answer"
@@ -39,13 +40,13 @@ async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: s
 
 async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
     """Of an owner with five waiting tasks one runs before that of another owner, not five."""
-    api, queue = await start(role="api"), FromQueue(*(Finished("Done") for _ in range(7)))
-    ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob")
+    caller, queue = await start(role="api"), FromQueue(*(Finished("Done") for _ in range(7)))
+    ann, bob = await caller.with_new_key("ann"), await caller.with_new_key("bob")
     ids = [await ann.create() for _ in range(5)] + [await bob.create() for _ in range(2)]
     await start(role="worker", executor=queue, chromium=ChromiumSettings(max_browsers=1))
 
-    for caller, task_id in zip([ann] * 5 + [bob] * 2, ids, strict=True):
-        await reached(caller, task_id, "finished")
+    for other, task_id in zip([ann] * 5 + [bob] * 2, ids, strict=True):
+        await reached(other, task_id, "finished")
 
     order = [each.owner for each in queue.assignments]
     assert order == ["ann", "bob", "ann", "bob", "ann", "ann", "ann"]
@@ -54,15 +55,15 @@ async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
 @pytest.mark.long
 async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: str) -> None:
     """The worker gets them; before and after they are unreadable in the database."""
-    api = await start(role="api")
-    task_id = await api.create("Log in", secrets={"password": "hush-hush"})
+    caller = await start(role="api")
+    task_id = await caller.create("Log in", secrets={"password": "hush-hush"})
     stored = stored_rows(postgres, "SELECT assignment FROM tasks") + stored_rows(
         postgres, "SELECT body FROM secrets WHERE kind = 'assignment'"
     )
     queue = FromQueue(Finished("Done"))
     await start(role="worker", executor=queue)
 
-    await reached(api, task_id, "finished")
+    await reached(caller, task_id, "finished")
 
     assert len(stored) == 2
     assert b"hush-hush" not in repr(stored).encode()
@@ -74,15 +75,15 @@ async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: 
 @pytest.mark.long
 async def test_uploads_reach_the_other_server(start: Start) -> None:
     """A task reads a file that was uploaded to the server that created it."""
-    api, queue = await start(role="api"), FromQueue(Finished("Done"))
-    answer = await api.post(
+    caller, queue = await start(role="api"), FromQueue(Finished("Done"))
+    answer = await caller.post(
         "/uploads/presigned-url", json={"file_name": "a.txt", "content_type": "text/plain"}
     )
     url = answer.json["upload_url"]
-    await api.put(url, data=b"content", key=False, headers={"Content-Type": "text/plain"})
+    await caller.put(url, data=b"content", key=False, headers={"Content-Type": "text/plain"})
     await start(role="worker", executor=queue)
 
-    await reached(api, await api.create(included_file_names=["a.txt"]), "finished")
+    await reached(caller, await caller.create(included_file_names=["a.txt"]), "finished")
 
     assert dict(queue.assignments[0].files) == {"a.txt": b"content"}
 
@@ -90,47 +91,47 @@ async def test_uploads_reach_the_other_server(start: Start) -> None:
 @pytest.mark.long
 async def test_steering_through_another_server(start: Start) -> None:
     """A pause delays the next step, a resumption continues, and a stop ends the work."""
-    api, queue = await start(role="api"), FromQueue()
+    caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
 
-    await api.put("/pause-task", params={"task_id": task_id})
+    await caller.put("/pause-task", params={"task_id": task_id})
     await asyncio.sleep(1.0)  # for as long as the worker may take without a notification
     queue.step()
     await asyncio.sleep(0.3)
-    paused = await api.task(task_id)
-    await api.put("/resume-task", params={"task_id": task_id})
+    paused = await caller.task(task_id)
+    await caller.put("/resume-task", params={"task_id": task_id})
 
     async def has_step() -> bool:
-        return len((await api.task(task_id))["steps"]) == 1
+        return len((await caller.task(task_id))["steps"]) == 1
 
     await eventually(has_step)
-    stopped = await api.put("/stop-task", params={"task_id": task_id})
+    stopped = await caller.put("/stop-task", params={"task_id": task_id})
     await until(lambda: queue.ended == 1)
 
     assert (paused["status"], paused["steps"]) == ("paused", [])
     assert stopped.status == 200
-    assert (await api.task(task_id))["status"] == "stopped"
+    assert (await caller.task(task_id))["status"] == "stopped"
 
 
 @pytest.mark.long
 async def test_a_pause_at_the_end_loses_no_result(start: Start, postgres: str) -> None:
     """The worker has the result before it learns of the pause, and stores it after it."""
-    api, queue = await start(role="api"), FromQueue()
+    caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
 
     async with locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
-        pausing = asyncio.ensure_future(api.put("/pause-task", params={"task_id": task_id}))
+        pausing = asyncio.ensure_future(caller.put("/pause-task", params={"task_id": task_id}))
         await queued(1)
         queue.items.put_nowait(Finished("What was paid for"))
         await queued(2)
     assert (await pausing).status == 200
-    paused = await api.task(task_id)
-    await api.put("/resume-task", params={"task_id": task_id})
-    task = await reached(api, task_id, "finished")
+    paused = await caller.task(task_id)
+    await caller.put("/resume-task", params={"task_id": task_id})
+    task = await reached(caller, task_id, "finished")
 
     assert (paused["status"], paused["output"]) == ("paused", None)
     assert task["output"] == "What was paid for"
@@ -139,31 +140,33 @@ async def test_a_pause_at_the_end_loses_no_result(start: Start, postgres: str) -
 @pytest.mark.long
 async def test_a_stop_at_the_end_is_no_error(start: Start, postgres: str) -> None:
     """The answer is that for the stop of a task that has already ended."""
-    api, queue = await start(role="api"), FromQueue()
+    caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
 
     async with locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
         queue.items.put_nowait(Finished("Done"))
         await queued(1)
-        stopping = asyncio.ensure_future(api.put("/stop-task", params={"task_id": task_id}))
+        stopping = asyncio.ensure_future(caller.put("/stop-task", params={"task_id": task_id}))
         await queued(2)
     stopped = await stopping
 
     assert (stopped.status, stopped.json) == (200, {})
-    assert (await api.task(task_id))["status"] == "finished"
+    assert (await caller.task(task_id))["status"] == "finished"
 
 
 @pytest.mark.long
 async def test_a_held_call_is_answered_for_another_server(start: Start) -> None:
     """It is answered when the task changes elsewhere, long before its timeout."""
-    api, queue = await start(role="api"), FromQueue()
+    caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
 
-    held = asyncio.ensure_future(api.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"}))
+    held = asyncio.ensure_future(
+        caller.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"})
+    )
     await asyncio.sleep(0.2)
     queue.items.put_nowait(Finished("Done"))
     async with asyncio.timeout(4):  # less than the time between two reads
@@ -197,18 +200,18 @@ async def test_events_come_in_order_from_any_server(start: Start) -> None:
 @pytest.mark.long
 async def test_a_webhook_that_is_registered_again_gets_what_waits_at_once(start: Start) -> None:
     """The jobs of its events do not wait for their next attempt, on any server."""
-    api = await start(role="api")
+    caller = await start(role="api")
     await start(role="worker", webhook_retry_pauses=[3600.0])
     async with receiving() as receiver:
         order = {"url": receiver.url, "secret": SECRET}
-        place = f"{api.server.url}/admin/webhooks"
-        assert (await api.post(place, json=order)).status == 200
+        place = f"{caller.server.url}/admin/webhooks"
+        assert (await caller.post(place, json=order)).status == 200
         receiver.answer = lambda _: 503
-        await reached(api, await api.create(), "finished")
+        await reached(caller, await caller.create(), "finished")
         await until(lambda: len(receiver.calls) == 2)
         receiver.answer = lambda _: 200
         receiver.calls.clear()
-        assert (await api.post(place, json=order)).status == 200
+        assert (await caller.post(place, json=order)).status == 200
         await until(lambda: "finished" in receiver.statuses)
 
     assert receiver.statuses == ["test", "initializing", "started", "finished"]
@@ -217,19 +220,21 @@ async def test_a_webhook_that_is_registered_again_gets_what_waits_at_once(start:
 @pytest.mark.long
 async def test_a_webhook_that_is_away_starves_no_other(start: Start) -> None:
     """Its events take a few of a worker's places, though each waits for an answer."""
-    api = await start(role="api")
+    caller = await start(role="api")
     await start(role="worker", webhook_retry_pauses=[0.2] * 100)
     async with receiving() as away, receiving() as other:
         for receiver, events in ((away, ["initializing"]), (other, ["finished"])):
             order = {"url": receiver.url, "secret": SECRET, "events": events}
-            assert (await api.post(f"{api.server.url}/admin/webhooks", json=order)).status == 200
+            assert (
+                await caller.post(f"{caller.server.url}/admin/webhooks", json=order)
+            ).status == 200
         away.answer = lambda _: 503
         for _ in range(40):
-            await api.create()
+            await caller.create()
         await away.has(41)
         away.gate.clear()
         before = len(away.calls)
-        await api.create()
+        await caller.create()
         await until(lambda: other.statuses.count("finished") == 41)
         held = len(away.calls) - before
         away.gate.set()
@@ -240,25 +245,25 @@ async def test_a_webhook_that_is_away_starves_no_other(start: Start) -> None:
 @pytest.mark.long
 async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postgres: str) -> None:
     """The former one, with another secret, does not come back."""
-    api = await start(role="api")
-    url = f"{api.server.url}/admin/webhooks"
+    caller = await start(role="api")
+    url = f"{caller.server.url}/admin/webhooks"
     async with receiving() as receiver:
         former = {"url": receiver.url, "secret": "the former secret"}
-        assert (await api.post(url, json=former)).status == 200
+        assert (await caller.post(url, json=former)).status == 200
         receiver.gate.clear()
         order = {"url": receiver.url, "secret": SECRET}
-        adding = asyncio.ensure_future(api.post(url, json=order))
+        adding = asyncio.ensure_future(caller.post(url, json=order))
         await receiver.has(2)  # its test event
         async with locked(postgres, "LOCK TABLE secrets IN ACCESS EXCLUSIVE MODE") as queued:
-            reading = asyncio.ensure_future(api.get(url))
+            reading = asyncio.ensure_future(caller.get(url))
             await queued(1)
             receiver.gate.set()
             await queued(2)
         await reading
         webhook_id = (await adding).json["id"]
-        before = (await api.get(url)).json["webhooks"]
-        await api.ask("DELETE", f"{url}/{webhook_id}")
-        after = (await api.get(url)).json["webhooks"]
+        before = (await caller.get(url)).json["webhooks"]
+        await caller.ask("DELETE", f"{url}/{webhook_id}")
+        after = (await caller.get(url)).json["webhooks"]
 
     assert [each["id"] for each in before] == [webhook_id]
     assert after == []
@@ -328,18 +333,18 @@ async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
 @pytest.mark.long
 async def test_events_of_an_older_server_are_sent_again(start: Start, postgres: str) -> None:
     """While servers are replaced one by one an older one writes events without an owner."""
-    api = await start()
+    caller = await start()
     async with receiving() as receiver:
         webhook = {"url": receiver.url, "secret": SECRET}
-        await api.post(f"{api.server.url}/admin/webhooks", json=webhook)
-        await reached(api, await api.create(), "finished")
+        await caller.post(f"{caller.server.url}/admin/webhooks", json=webhook)
+        await reached(caller, await caller.create(), "finished")
         await until(lambda: receiver.statuses[1:] == ["initializing", "started", "finished"])
         with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
             connection.execute("UPDATE outbox SET owner = '', place = 0, state = 'delivered'")
         ((delivery_id,),) = stored_rows(postgres, "SELECT id FROM outbox WHERE status = 'finished'")
-        path = f"{api.server.url}/admin/deliveries/{delivery_id}/again"
+        path = f"{caller.server.url}/admin/deliveries/{delivery_id}/again"
 
-        assert (await api.post(path)).status == 200
+        assert (await caller.post(path)).status == 200
         await until(lambda: receiver.statuses[4:] == ["finished"])
 
     newest = "SELECT owner, place FROM outbox ORDER BY number DESC LIMIT 1"
@@ -349,13 +354,13 @@ async def test_events_of_an_older_server_are_sent_again(start: Start, postgres: 
 @pytest.mark.long
 async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) -> None:
     """The reason is the task's last step, and no other server runs it again."""
-    api, queue = await start(role="api"), FromQueue()
+    caller, queue = await start(role="api"), FromQueue()
     worker = await start(role="worker", executor=queue)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
 
     await worker.server.aclose()
-    task = await api.task(task_id)
+    task = await caller.task(task_id)
 
     assert task["status"] == "failed"
     assert "The server was stopped" in task["steps"][-1]["evaluation_previous_goal"]
@@ -365,10 +370,10 @@ async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) ->
 @pytest.mark.long
 async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str) -> None:
     """Another one that gets the job finds the task begun, and fails it."""
-    api, lost = await start(role="api"), FromQueue()
+    caller, lost = await start(role="api"), FromQueue()
     await start(role="worker", executor=lost)
-    task_id = await api.create()
-    await reached(api, task_id, "running")
+    task_id = await caller.create()
+    await reached(caller, task_id, "running")
     with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
         connection.execute("UPDATE tasks SET worker = 'gone'")
     lost.step("Too late")
@@ -381,11 +386,11 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
             [task_id],
         )
 
-    task = await reached(api, task_id, "failed")
+    task = await reached(caller, task_id, "failed")
 
     assert "was lost" in task["steps"][-1]["evaluation_previous_goal"]
     assert len(lost.assignments) == 1
-    assert len((await api.task(task_id))["steps"]) == 1
+    assert len((await caller.task(task_id))["steps"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -399,8 +404,8 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
 )
 async def test_an_id_that_no_column_takes_is_not_found(method: str, path: str, start: Start):
     """The answer is as with a database of one server, and not as if PostgreSQL were away."""
-    api = await start()
-    answer = await api.ask(method, f"{api.server.url}/admin/{path}")
+    caller = await start()
+    answer = await caller.ask(method, f"{caller.server.url}/admin/{path}")
 
     assert answer.status == 404
 
@@ -410,15 +415,15 @@ async def test_uploads_that_come_together_keep_to_their_total(
 ):
     """Each sees those before it, as on a server with a database of its own."""
     monkeypatch.setattr(file_routes, "MOST_UPLOADED", 3000)
-    api = await start()
+    caller = await start()
 
     async def upload(number: int) -> int:
-        link = await api.post(
+        link = await caller.post(
             "/uploads/presigned-url",
             json={"file_name": f"{number}.txt", "content_type": "text/plain"},
         )
         kind = {"Content-Type": "text/plain"}
-        answer = await api.ask("PUT", link.json["upload_url"], data=bytes(1000), headers=kind)
+        answer = await caller.ask("PUT", link.json["upload_url"], data=bytes(1000), headers=kind)
         return answer.status
 
     answers = await asyncio.gather(*map(upload, range(12)))
@@ -431,17 +436,18 @@ async def test_files_of_one_name_that_come_together_replace_each_other(
     start: Start, postgres: str
 ) -> None:
     """By two links at once: both are accepted, and one of the files is there in the end."""
-    api = await start()
+    caller = await start()
     wanted = {"file_name": "a.txt", "content_type": "text/plain"}
     links = [
-        (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"] for _ in range(2)
+        (await caller.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
+        for _ in range(2)
     ]
 
     async with locked(postgres, "SELECT owner FROM accounts FOR UPDATE") as queued:
         headers = {"Content-Type": "text/plain"}
         uploads = []
         for number, link in enumerate(links, 1):
-            upload = api.put(link, data=b"content %d" % number, key=False, headers=headers)
+            upload = caller.put(link, data=b"content %d" % number, key=False, headers=headers)
             uploads.append(asyncio.ensure_future(upload))
             await queued(number)
     answers = await asyncio.gather(*uploads)

@@ -9,7 +9,7 @@ OPEN = PrivateAddresses(all=True)
 
 
 @pytest.fixture
-def outbound() -> HttpClient:
+def visitor() -> HttpClient:
     """An HTTP client that may open pages of this machine."""
     return HttpClient(EgressPolicy(private=OPEN), connect=20, silence=20, exchange=20)
 
@@ -24,44 +24,44 @@ def moved(location: str, status: str = "302 Found") -> bytes:
     return page(status=status, headers={"Location": location})
 
 
-async def refusal(outbound: HttpClient, url: str) -> PageNotOpenedError:
+async def refusal(visitor: HttpClient, url: str) -> PageNotOpenedError:
     """The reason why a page cannot be opened."""
     with pytest.raises(PageNotOpenedError) as caught:
-        await open_page(outbound, url)
+        await open_page(visitor, url)
     return caught.value
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_redirects_are_followed(outbound: HttpClient, status: int):
+async def test_redirects_are_followed(visitor: HttpClient, status: int):
     """Relative redirects lead to the page, whose address is the last one."""
     answers = {"/a": moved("b#part", f"{status} Moved"), "/b": page(b"<title>There</title>")}
     async with raw_server(answers) as url:
-        visit = await open_page(outbound, f"{url}/a")
+        visit = await open_page(visitor, f"{url}/a")
 
     assert (visit.page.title, visit.page.url) == ("There", f"{url}/b")
 
 
-async def test_five_redirects_are_enough(outbound: HttpClient):
+async def test_five_redirects_are_enough(visitor: HttpClient):
     """Five redirects are followed, and the sixth is not."""
     answers = {f"/{number}": moved(f"/{number + 1}") for number in range(6)}
     async with raw_server({**answers, "/6": page(b"<title>End</title>")}) as url:
-        assert (await open_page(outbound, f"{url}/1")).page.title == "End"
-        assert "more than 5 times" in (await refusal(outbound, f"{url}/0")).reason
+        assert (await open_page(visitor, f"{url}/1")).page.title == "End"
+        assert "more than 5 times" in (await refusal(visitor, f"{url}/0")).reason
 
 
-async def test_circles_are_noticed(outbound: HttpClient):
+async def test_circles_are_noticed(visitor: HttpClient):
     """Redirects in a circle are not followed until the limit."""
     async with raw_server({"/a": moved("/b"), "/b": moved("/a#x")}) as url:
-        error = await refusal(outbound, f"{url}/a")
+        error = await refusal(visitor, f"{url}/a")
 
     assert error.reason == f"{url}/a redirects in a circle."
 
 
 @pytest.mark.parametrize("location", ["mailto:a@b.example", "", "http://[broken/"])
-async def test_redirect_to_nowhere_is_refused(outbound: HttpClient, location: str):
+async def test_redirect_to_nowhere_is_refused(visitor: HttpClient, location: str):
     """A redirect needs an address that can be opened."""
     async with raw_server({"/": moved(location)}) as url:
-        assert "redirects to nowhere" in (await refusal(outbound, url)).reason
+        assert "redirects to nowhere" in (await refusal(visitor, url)).reason
 
 
 async def test_redirects_obey_the_allowed_domains():
@@ -93,30 +93,30 @@ async def test_redirects_obey_the_allowed_domains():
         ("799 Odd", "799 Odd"),
     ],
 )
-async def test_status_decides(outbound: HttpClient, status: str, shown: str):
+async def test_status_decides(visitor: HttpClient, status: str, shown: str):
     """Only 2xx is a page; the reason has the status."""
     async with raw_server({"/": page(b"x", status=status)}) as url:
         if shown:
-            assert (await refusal(outbound, url)).reason == f"{url} answered {shown}."
+            assert (await refusal(visitor, url)).reason == f"{url} answered {shown}."
         else:
-            assert (await open_page(outbound, url)).page.text == "x"
+            assert (await open_page(visitor, url)).page.text == "x"
 
 
-async def test_unreadable_page_is_refused(outbound: HttpClient):
+async def test_unreadable_page_is_refused(visitor: HttpClient):
     """A picture cannot be read, and the reason says so."""
     async with raw_server({"/": page(b"x", headers={"Content-Type": "image/png"})}) as url:
-        assert "image/png, and only text" in (await refusal(outbound, url)).reason
+        assert "image/png, and only text" in (await refusal(visitor, url)).reason
 
 
-async def test_passwords_in_addresses_are_not_shown(outbound: HttpClient):
+async def test_passwords_in_addresses_are_not_shown(visitor: HttpClient):
     """An address with a password is refused without repeating the password."""
-    for client in (outbound, within("b.example")):
+    for client in (visitor, within("b.example")):
         error = await refusal(client, "http://user:hunter2@a.example/x")
 
         assert "hunter2" not in error.reason + error.url
 
 
-async def test_cookies_of_the_whole_way_are_collected(outbound: HttpClient):
+async def test_cookies_of_the_whole_way_are_collected(visitor: HttpClient):
     """Cookies of redirects count; foreign domains and invalid ones do not."""
     first = page(
         status="302 Found",
@@ -128,7 +128,7 @@ async def test_cookies_of_the_whole_way_are_collected(outbound: HttpClient):
     async with raw_server({"/a": first, "/b": last}) as url:
         local = url.replace("127.0.0.1", "localhost")
         cookies = Cookies()
-        await open_page(outbound, f"{local}/a", cookies=cookies)
+        await open_page(visitor, f"{local}/a", cookies=cookies)
 
     assert cookies.all() == [
         {"name": "a", "value": "1", "domain": "localhost", "path": "/x", "httpOnly": True},

@@ -29,23 +29,23 @@ class Clock:
         return self.now
 
 
-async def listed(api: Caller, name: str) -> list[dict[str, Any]]:
+async def listed(caller: Caller, name: str) -> list[dict[str, Any]]:
     """The keys of a name, oldest first."""
-    keys = (await api.get(f"{api.server.url}/admin/keys")).json["keys"]
+    keys = (await caller.get(f"{caller.server.url}/admin/keys")).json["keys"]
     return [each for each in keys if each["name"] == name]
 
 
-async def revoke(api: Caller, key_id: str) -> None:
+async def revoke(caller: Caller, key_id: str) -> None:
     """Revoke a key."""
-    answer = await api.ask("DELETE", f"{api.server.url}/admin/keys/{key_id}")
+    answer = await caller.ask("DELETE", f"{caller.server.url}/admin/keys/{key_id}")
     assert answer.status == 200, answer.text
 
 
-async def test_a_new_key_works_and_is_listed_without_its_text(api: Caller):
+async def test_a_new_key_works_and_is_listed_without_its_text(caller: Caller):
     """By default with the scopes to run and read, without limits and without an end."""
-    caller = await api.with_new_key("shop")
-    me = await caller.get("/me")
-    answer = await api.get(f"{api.server.url}/admin/keys")
+    other = await caller.with_new_key("shop")
+    me = await other.get("/me")
+    answer = await caller.get(f"{caller.server.url}/admin/keys")
     (key,) = answer.json["keys"]
 
     assert (me.status, me.json) == (200, True)
@@ -55,27 +55,27 @@ async def test_a_new_key_works_and_is_listed_without_its_text(api: Caller):
     ] * 4
     assert (key["spent_cents"], key["is_valid"]) == ("0", True)
     assert key["last_used_at"] is not None
-    assert caller.api_key not in answer.text
+    assert other.api_key not in answer.text
 
 
-async def test_a_key_has_256_random_bits(api: Caller):
+async def test_a_key_has_256_random_bits(caller: Caller):
     """Its digest may therefore be a fast one."""
-    keys = [(await api.with_new_key(f"shop-{number}")).api_key for number in range(3)]
+    keys = [(await caller.with_new_key(f"shop-{number}")).api_key for number in range(3)]
 
     assert len(set(keys)) == 3
     assert all(key.startswith("bu_") and len(key) == 3 + 43 for key in keys)
 
 
-async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(api: Caller):
+async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(caller: Caller):
     """In a rotation both work; the third is created once one of them is revoked."""
-    first = await api.with_new_key("shop", scopes=["read"], budget_cents=500)
-    second = await api.with_new_key("shop")
-    third = await api.post(f"{api.server.url}/admin/keys", json={"name": "shop"})
-    keys = await listed(api, "shop")
+    first = await caller.with_new_key("shop", scopes=["read"], budget_cents=500)
+    second = await caller.with_new_key("shop")
+    third = await caller.post(f"{caller.server.url}/admin/keys", json={"name": "shop"})
+    keys = await listed(caller, "shop")
     both = [(await each.get("/me")).status for each in (first, second)]
-    await revoke(api, keys[0]["id"])
+    await revoke(caller, keys[0]["id"])
     after = [(await each.get("/me")).status for each in (first, second)]
-    again = await api.with_new_key("shop")
+    again = await caller.with_new_key("shop")
 
     assert both == [200, 200]
     assert [each["scopes"] for each in keys] == [["read"], ["read"]]
@@ -86,25 +86,27 @@ async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(api: Caller):
     assert (await again.get("/me")).status == 200
 
 
-async def test_keys_that_are_added_at_once_are_two(api: Caller):
+async def test_keys_that_are_added_at_once_are_two(caller: Caller):
     """Of ten simultaneous requests two succeed."""
-    asked = [api.post(f"{api.server.url}/admin/keys", json={"name": "shop"}) for _ in range(10)]
+    asked = [
+        caller.post(f"{caller.server.url}/admin/keys", json={"name": "shop"}) for _ in range(10)
+    ]
     answers = await asyncio.gather(*asked)
 
     assert sorted(each.status for each in answers) == [200] * 2 + [422] * 8
-    assert len(await listed(api, "shop")) == 2
+    assert len(await listed(caller, "shop")) == 2
 
 
-async def test_a_revoked_key_is_refused_from_the_next_request_on(api: Caller):
+async def test_a_revoked_key_is_refused_from_the_next_request_on(caller: Caller):
     """Also not what its owner created; the answer says why, and a second revocation is harmless."""
-    caller = await api.with_new_key("shop")
-    task_id = await caller.create(metadata={"scenario": "hangs"})
-    (key,) = await listed(api, "shop")
-    await revoke(api, key["id"])
-    answers = [await caller.get(f"/task/{task_id}"), await caller.post("/run-task", json={})]
-    me = await caller.get("/me")
-    await revoke(api, key["id"])
-    unknown = await api.ask("DELETE", f"{api.server.url}/admin/keys/nothing")
+    other = await caller.with_new_key("shop")
+    task_id = await other.create(metadata={"scenario": "hangs"})
+    (key,) = await listed(caller, "shop")
+    await revoke(caller, key["id"])
+    answers = [await other.get(f"/task/{task_id}"), await other.post("/run-task", json={})]
+    me = await other.get("/me")
+    await revoke(caller, key["id"])
+    unknown = await caller.ask("DELETE", f"{caller.server.url}/admin/keys/nothing")
 
     assert {(each.status, each.json["detail"]) for each in answers} == {
         (401, "The API key was revoked")
@@ -113,50 +115,50 @@ async def test_a_revoked_key_is_refused_from_the_next_request_on(api: Caller):
     assert unknown.status == 404
 
 
-async def test_a_forgotten_program_with_a_revoked_key_locks_no_other_out(api: Caller):
+async def test_a_forgotten_program_with_a_revoked_key_locks_no_other_out(caller: Caller):
     """Its requests are no guesses, however many it sends."""
-    caller = await api.with_new_key("shop")
-    await revoke(api, (await listed(api, "shop"))[0]["id"])
-    statuses = {(await caller.get("/me")).status for _ in range(MAX_WRONG_KEYS + 5)}
+    other = await caller.with_new_key("shop")
+    await revoke(caller, (await listed(caller, "shop"))[0]["id"])
+    statuses = {(await other.get("/me")).status for _ in range(MAX_WRONG_KEYS + 5)}
 
     assert statuses == {401}
-    assert (await api.get("/me")).status == 200
+    assert (await caller.get("/me")).status == 200
 
 
 async def test_a_key_expires(http: aiohttp.ClientSession):
     """At its time, and it makes room for another one of its name."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
-        api = Caller(server, http)
-        caller = await api.with_new_key("shop", expires_in_days=2)
+        caller = Caller(server, http)
+        other = await caller.with_new_key("shop", expires_in_days=2)
         clock.now += timedelta(days=2, seconds=-1)
-        before = await caller.get("/balance")
+        before = await other.get("/balance")
         clock.now += timedelta(seconds=1)
-        after = await caller.get("/balance")
-        (key,) = await listed(api, "shop")
+        after = await other.get("/balance")
+        (key,) = await listed(caller, "shop")
 
     assert (before.status, after.status) == (200, 401)
     assert after.json["detail"] == "The API key has expired"
     assert (key["is_valid"], key["expires_at"][:10]) == (False, "2026-03-03")
 
 
-async def test_a_stream_ends_when_its_key_is_revoked(api: Caller, http: aiohttp.ClientSession):
+async def test_a_stream_ends_when_its_key_is_revoked(caller: Caller, http: aiohttp.ClientSession):
     """At once and in order, and so does a held call for a status."""
-    caller = await api.with_new_key("shop")
-    task_id = await caller.create(metadata={"scenario": "hangs"})
-    await caller.reached(task_id, "running")
+    second = await caller.with_new_key("shop")
+    task_id = await second.create(metadata={"scenario": "hangs"})
+    await second.reached(task_id, "running")
     held = asyncio.create_task(
-        caller.get(f"/task/{task_id}/status", headers={"Prefer": "wait=60; status=running"})
+        second.get(f"/task/{task_id}/status", headers={"Prefer": "wait=60; status=running"})
     )
     headers = {
-        "Authorization": f"Bearer {caller.api_key}",
+        "Authorization": f"Bearer {second.api_key}",
         "Prefer": "wait=60",
         "Browser-Use-Changes": "now",
     }
-    async with http.get(f"{api.server.base_url}/tasks", headers=headers) as stream:
+    async with http.get(f"{caller.server.base_url}/tasks", headers=headers) as stream:
         await stream.content.readline()
-        await revoke(api, (await listed(api, "shop"))[0]["id"])
-        other = await api.create()
+        await revoke(caller, (await listed(caller, "shop"))[0]["id"])
+        other = await caller.create()
         rest = await stream.text()
     status = await held
 
@@ -209,12 +211,12 @@ async def test_live_pages_of_a_name_without_a_key_are_taken_back(http: aiohttp.C
         ({"name": "shop", "color": "red"}, "name"),
     ],
 )
-async def test_what_no_key_can_have_is_refused(fields: dict[str, Any], named: str, api: Caller):
+async def test_what_no_key_can_have_is_refused(fields: dict[str, Any], named: str, caller: Caller):
     """The error names the field, and no key is created."""
-    answer = await api.post(f"{api.server.url}/admin/keys", json=fields)
+    answer = await caller.post(f"{caller.server.url}/admin/keys", json=fields)
 
     assert (answer.status, named in answer.json["detail"]) == (422, True)
-    assert (await api.get(f"{api.server.url}/admin/keys")).json == {"keys": []}
+    assert (await caller.get(f"{caller.server.url}/admin/keys")).json == {"keys": []}
 
 
 async def test_keys_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
@@ -248,14 +250,14 @@ def content_of(folder: Path) -> bytes:
 async def test_a_full_disk_keeps_no_key_from_reading(tmp_path: Path, http: aiohttp.ClientSession):
     """The last use of a key is recorded when there is room again."""
     async with LocalServer(executor="scripted", database=tmp_path / "server.db") as server:
-        api = Caller(server, http)
-        caller = await api.with_new_key("shop")
+        caller = Caller(server, http)
+        other = await caller.with_new_key("shop")
         with files_no_larger_than(0):
-            read = await caller.get("/tasks")
-            made = await caller.post("/run-task", json={"task": "Do it"})
-            unused = (await listed(api, "shop"))[0]["last_used_at"]
-        await caller.get("/tasks")
-        used = (await listed(api, "shop"))[0]["last_used_at"]
+            read = await other.get("/tasks")
+            made = await other.post("/run-task", json={"task": "Do it"})
+            unused = (await listed(caller, "shop"))[0]["last_used_at"]
+        await other.get("/tasks")
+        used = (await listed(caller, "shop"))[0]["last_used_at"]
 
     assert (read.status, read.json["total_count"]) == (200, 0)
     assert made.status in {503, 507}
@@ -297,22 +299,22 @@ async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http: aioh
     """A second revocation changes nothing."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
-        api = Caller(server, http)
-        await api.with_new_key("shop")
+        caller = Caller(server, http)
+        await caller.with_new_key("shop")
         moments = []
         for _ in range(2):
-            await revoke(api, (await listed(api, "shop"))[0]["id"])
-            moments.append((await listed(api, "shop"))[0]["revoked_at"])
+            await revoke(caller, (await listed(caller, "shop"))[0]["id"])
+            moments.append((await listed(caller, "shop"))[0]["revoked_at"])
             clock.now += timedelta(hours=1)
 
     assert moments == ["2026-03-01T12:00:00.000000Z"] * 2
 
 
-async def test_live_pages_of_the_servers_own_key_stay(api: Caller):
+async def test_live_pages_of_the_servers_own_key_stay(caller: Caller):
     """It is valid, though the last created key of its name is revoked."""
-    await api.with_new_key("default")
-    task_id = await api.create(metadata={"scenario": "hangs"})
-    before = (await api.reached(task_id, "running"))["live_url"]
-    await revoke(api, (await listed(api, "default"))[0]["id"])
+    await caller.with_new_key("default")
+    task_id = await caller.create(metadata={"scenario": "hangs"})
+    before = (await caller.reached(task_id, "running"))["live_url"]
+    await revoke(caller, (await listed(caller, "default"))[0]["id"])
 
-    assert (await api.task(task_id))["live_url"] == before
+    assert (await caller.task(task_id))["live_url"] == before

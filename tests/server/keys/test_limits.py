@@ -60,49 +60,49 @@ async def test_a_refusal_names_the_budget_and_the_way_out(steered: Caller):
     assert str(caught.value).endswith(f"was answered with 402 ({refused.json['detail']})")
 
 
-async def test_what_has_begun_may_end(api: Caller):
+async def test_what_has_begun_may_end(caller: Caller):
     """Steps may exceed the budget as they may exceed the balance; then nothing new begins."""
-    caller = await api.with_new_key("shop", budget_cents=2)
-    task_id = await caller.create(llm_model="gpt-4.1")
-    task = await caller.reached(task_id, "finished")
-    refused = await caller.post("/run-task", json={"task": "x"})
-    balance = (await caller.get("/balance")).json["balance"]
+    other = await caller.with_new_key("shop", budget_cents=2)
+    task_id = await other.create(llm_model="gpt-4.1")
+    task = await other.reached(task_id, "finished")
+    refused = await other.post("/run-task", json={"task": "x"})
+    balance = (await other.get("/balance")).json["balance"]
 
     assert len(task["steps"]) == 2
-    assert await spent(api, "shop") == 6
+    assert await spent(caller, "shop") == 6
     assert (refused.status, Decimal(str(balance))) == (402, -4)
 
 
-async def test_each_name_spends_its_own(api: Caller):
+async def test_each_name_spends_its_own(caller: Caller):
     """The account pays for all of them: the sum of their spending is what it lost."""
-    before = Decimal(str((await api.get("/balance")).json["balance"]))
-    ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob", budget_cents=50)
-    for caller, model in ((ann, "o3"), (bob, "gpt-4.1-mini"), (bob, "gpt-4.1"), (api, "o3")):
-        await caller.reached(await caller.create(llm_model=model), "finished")
-    after = Decimal(str((await api.get("/balance")).json["balance"]))
+    before = Decimal(str((await caller.get("/balance")).json["balance"]))
+    ann, bob = await caller.with_new_key("ann"), await caller.with_new_key("bob", budget_cents=50)
+    for other, model in ((ann, "o3"), (bob, "gpt-4.1-mini"), (bob, "gpt-4.1"), (caller, "o3")):
+        await other.reached(await other.create(llm_model=model), "finished")
+    after = Decimal(str((await caller.get("/balance")).json["balance"]))
     seen = [Decimal(str((await each.get("/balance")).json["balance"])) for each in (ann, bob)]
 
-    sums = [await spent(api, name) for name in ("ann", "bob")]
+    sums = [await spent(caller, name) for name in ("ann", "bob")]
     assert before - after == sum(sums) + 3
     assert seen == [after, 50 - sums[1]]
 
 
-async def test_both_keys_of_a_name_have_one_budget(api: Caller):
+async def test_both_keys_of_a_name_have_one_budget(caller: Caller):
     """A rotation adds no second budget; the operator can raise it with a new key."""
-    first = await api.with_new_key("shop", budget_cents=1)
-    second = await api.with_new_key("shop")
+    first = await caller.with_new_key("shop", budget_cents=1)
+    second = await caller.with_new_key("shop")
     hangs = {"task": "x", "metadata": {"scenario": "hangs"}}
     statuses = [(await each.post("/run-task", json=hangs)).status for each in (first, second)]
-    await revoke(api, (await listed(api, "shop"))[0]["id"])
-    third = await api.with_new_key("shop", budget_cents=20)
+    await revoke(caller, (await listed(caller, "shop"))[0]["id"])
+    third = await caller.with_new_key("shop", budget_cents=20)
 
     assert statuses == [200, 402]
     assert (await third.post("/run-task", json=hangs)).status == 200
 
 
-async def test_tasks_at_once_are_counted_for_each_name(api: Caller):
+async def test_tasks_at_once_are_counted_for_each_name(caller: Caller):
     """Of ten at once two begin; others have their own limit, and ended tasks make room."""
-    ann, bob = await api.with_new_key("ann", concurrency=2), await api.with_new_key("bob")
+    ann, bob = await caller.with_new_key("ann", concurrency=2), await caller.with_new_key("bob")
     statuses = await start(ann, 10, metadata={"scenario": "hangs"})
     refused = await ann.post("/run-task", json={"task": "x"})
     others = await start(bob, 3, metadata={"scenario": "hangs"})
@@ -114,20 +114,20 @@ async def test_tasks_at_once_are_counted_for_each_name(api: Caller):
     assert "concurrent" in refused.json["detail"]
     assert others == [200] * 3
     assert again == [200, 429]
-    assert await spent(api, "ann") >= 3
+    assert await spent(caller, "ann") >= 3
     assert len(running) == 2
 
 
-async def test_a_refused_start_leaves_nothing(api: Caller):
+async def test_a_refused_start_leaves_nothing(caller: Caller):
     """No task, no charge, and no gap in the list."""
-    caller = await api.with_new_key("shop", budget_cents=1, concurrency=1)
-    await start(caller, 1, metadata={"scenario": "hangs"})
-    before = await spent(api, "shop"), (await api.get("/balance")).json
-    await start(caller, 5)
-    page = (await caller.get("/tasks")).json
+    other = await caller.with_new_key("shop", budget_cents=1, concurrency=1)
+    await start(other, 1, metadata={"scenario": "hangs"})
+    before = await spent(caller, "shop"), (await caller.get("/balance")).json
+    await start(other, 5)
+    page = (await other.get("/tasks")).json
 
     assert (page["total_count"], len(page["tasks"])) == (1, 1)
-    assert (await spent(api, "shop"), (await api.get("/balance")).json) == before
+    assert (await spent(caller, "shop"), (await caller.get("/balance")).json) == before
 
 
 async def test_runs_of_a_schedule_are_within_the_budget(

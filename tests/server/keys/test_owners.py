@@ -43,9 +43,9 @@ class Two:
 
 
 @pytest.fixture
-async def two(api: Caller) -> Two:
+async def two(caller: Caller) -> Two:
     """Ann has a task, a schedule and a profile; Bob has nothing."""
-    ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob")
+    ann, bob = await caller.with_new_key("ann"), await caller.with_new_key("bob")
     task_id = await ann.create(metadata={"scenario": "hangs"})
     finished_id = await ann.create(metadata={"scenario": "files"})
     await ann.reached(task_id, "running")
@@ -225,22 +225,22 @@ async def test_deliveries_are_of_the_owners_tasks(http: aiohttp.ClientSession):
     assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (3, 3), (0, 0)]
 
 
-async def test_a_default_key_works_beside_the_servers_own(api: Caller):
+async def test_a_default_key_works_beside_the_servers_own(caller: Caller):
     """A key with the name `default` belongs to the same owner as the key of the server."""
-    task_id = await api.create()
-    other = await api.with_new_key("default")
+    task_id = await caller.create()
+    other = await caller.with_new_key("default")
 
     assert (await other.get(f"/task/{task_id}")).status == 200
 
 
 @pytest.mark.parametrize("steers", [True, False])
-async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, api: Caller):
+async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, caller: Caller):
     """Neither in the task, nor in the list, nor in the stream; the public page is there."""
-    maker = await api.with_new_key("reader", scopes=["run", "read"])
+    maker = await caller.with_new_key("reader", scopes=["run", "read"])
     task_id = await maker.create(metadata={"scenario": "hangs"}, enable_public_share=True)
     await maker.reached(task_id, "running")
-    caller = maker if steers else await api.with_new_key("reader", scopes=["read"])
-    task, row = await caller.task(task_id), (await caller.get("/tasks")).json["tasks"][0]
+    other = maker if steers else await caller.with_new_key("reader", scopes=["read"])
+    task, row = await other.task(task_id), (await other.get("/tasks")).json["tasks"][0]
 
     assert (task["live_url"] is not None, row["live_url"] is not None) == (steers, steers)
     assert task["public_share_url"] is not None

@@ -49,7 +49,7 @@ def refused(answer: Any, scope: str) -> bool:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda row: row.name)
-async def test_each_call_needs_its_scope(endpoint: Endpoint, api: Caller):
+async def test_each_call_needs_its_scope(endpoint: Endpoint, caller: Caller):
     """With all other scopes it is refused with 403 and its name; alone it is enough."""
     needed = scope_of(endpoint)
     path = endpoint.path.format(**PLACES)
@@ -58,8 +58,8 @@ async def test_each_call_needs_its_scope(endpoint: Endpoint, api: Caller):
     body = {} if endpoint.body is not None else None
     for scope in SCOPES:
         others = [each for each in SCOPES if each != scope]
-        only = await api.with_new_key(f"only-{scope}", scopes=[scope])
-        without = await api.with_new_key(f"without-{scope}", scopes=others)
+        only = await caller.with_new_key(f"only-{scope}", scopes=[scope])
+        without = await caller.with_new_key(f"without-{scope}", scopes=others)
         answers = [await each.ask(endpoint.method, path, json=body) for each in (only, without)]
         expected = [needed not in {None, scope}, needed == scope]
         assert [refused(each, str(needed)) for each in answers] == expected
@@ -72,17 +72,17 @@ async def test_each_call_needs_its_scope(endpoint: Endpoint, api: Caller):
 
 @pytest.mark.parametrize(("method", "path", "needed"), ADMINISTRATION)
 async def test_each_route_of_administration_needs_its_scope(
-    method: str, path: str, needed: str, api: Caller
+    method: str, path: str, needed: str, caller: Caller
 ):
     """As each call of the API."""
     for scopes in (each for n in (1, 3) for each in itertools.combinations(SCOPES, n)):
-        caller = await api.with_new_key("-".join(scopes), scopes=scopes)
-        answer = await caller.ask(method, api.server.url + path)
+        other = await caller.with_new_key("-".join(scopes), scopes=scopes)
+        answer = await other.ask(method, caller.server.url + path)
         missing = [each for each in needed.split() if each not in scopes]
         assert refused(answer, missing[0]) if missing else answer.status != 403
 
 
-async def test_no_route_below_admin_is_left_out(api: Caller):
+async def test_no_route_below_admin_is_left_out(caller: Caller):
     """Every route that needs a key has a scope: without a key each is refused."""
     for method, path, _ in ADMINISTRATION:
-        assert (await api.ask(method, api.server.url + path, key=False)).status == 403
+        assert (await caller.ask(method, caller.server.url + path, key=False)).status == 403

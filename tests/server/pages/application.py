@@ -18,16 +18,16 @@ _TOLD = (
 )
 
 
-async def open_page(browser: Browser, api: Caller, path: str = "/", **shape: Any) -> Page:
+async def open_page(browser: Browser, caller: Caller, path: str = "/", **shape: Any) -> Page:
     """A page of the application with the key in the link, as `serve` prints it.
 
     Args:
         browser: Where to open it.
-        api: The server, and the key.
+        caller: The server, and the key.
         path: Which page.
         shape: Of the window.
     """
-    page = await browser.open(f"{api.server.url}{path}#key={api.api_key}", **shape)
+    page = await browser.open(f"{caller.server.url}{path}#key={caller.api_key}", **shape)
     await page.until(
         "!!document.querySelector('main h1') && !document.querySelector('.waiting')"
         " && !!document.getElementById('balance')"

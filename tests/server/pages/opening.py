@@ -20,17 +20,17 @@ STEERABLE = "!document.getElementById('control')?.hidden"
 
 
 async def open_live(
-    browser: Browser, api: Caller, showing: Showing, **shape: Any
+    browser: Browser, caller: Caller, showing: Showing, **shape: Any
 ) -> tuple[Page, dict[str, Any]]:
     """The live page of a task whose browser is shown, ready to be steered, and the task's JSON.
 
     Args:
         browser: Where to open it.
-        api: The server.
+        caller: The server.
         showing: The executor of its tasks.
         shape: Of the window.
     """
-    task = await running_task(api)
+    task = await running_task(caller)
     await showing.show(drawn(1))
     page = await browser.open(task["live_url"], **shape)
     await page.until(f"{SHOWN} && {STEERABLE}")

@@ -111,8 +111,8 @@ async def live_socket(
         yield LiveSocket(socket)
 
 
-async def running_task(api: Caller, text: str = "Do it") -> dict[str, Any]:
+async def running_task(caller: Caller, text: str = "Do it") -> dict[str, Any]:
     """Create a task that is shared too, and wait until it runs; its JSON."""
-    task_id = await api.create(text, enable_public_share=True)
-    task: dict[str, Any] = await api.reached(task_id, "running")
+    task_id = await caller.create(text, enable_public_share=True)
+    task: dict[str, Any] = await caller.reached(task_id, "running")
     return task

@@ -24,21 +24,20 @@ def server_options() -> dict[str, Any]:
     return {"executor": ScriptedExecutor(scenarios, default=default)}
 
 
-@pytest.fixture
-async def api(api: Caller) -> Caller:
-    """That server with tasks."""
+@pytest.fixture(autouse=True)
+async def some_tasks(caller: Caller) -> None:
+    """Three tasks that have ended."""
     for text, status in (("Read it", "finished"), ("Fail it", "failed"), ("Long", "finished")):
-        await api.reached(await api.create(text), status)
-    return api
+        await caller.reached(await caller.create(text), status)
 
 
 async def _pressed(page: Page) -> str:
     return await page.text(".filters [aria-pressed=true]")
 
 
-async def test_a_link_narrows_the_list_and_back_widens_it(browser: Browser, api: Caller):
+async def test_a_link_narrows_the_list_and_back_widens_it(browser: Browser, caller: Caller):
     """A pasted filter, a reload, a choice, and Back."""
-    page = await open_page(browser, api, "/?status=failed")
+    page = await open_page(browser, caller, "/?status=failed")
     await page.until(f"{_SHOWN} === 'failed'")
     assert await _pressed(page) == "Failed"
     await page.send("Page.reload")
@@ -57,9 +56,9 @@ async def test_a_link_narrows_the_list_and_back_widens_it(browser: Browser, api:
     assert page.complaints == []
 
 
-async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Caller):
+async def test_what_is_sought_stands_in_the_address(browser: Browser, caller: Caller):
     """While it is typed; Back from another page restores it; an empty result can be cleared."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     await type_into(page, "#search", "fail")
     await page.until(f"{_QUERY} === '?text=fail' && {_SHOWN} === 'failed'")
     await click_button(page, "Schedules", ".nav")
@@ -77,9 +76,9 @@ async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Calle
     assert "No task with “zzzz” in it." in words
 
 
-async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, api: Caller):
+async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, caller: Caller):
     """By a filter, in another order, without a match, and beyond the rows that are read."""
-    page = await open_page(browser, api, "/?status=finished")
+    page = await open_page(browser, caller, "/?status=finished")
     note = "document.querySelector('.heading .note')?.innerText"
     await page.until(f"{note} === '2 of 3 tasks'")
     await click_button(page, "Steps", "#tasks")
@@ -89,7 +88,7 @@ async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, api: Calle
     await click_button(page, "Clear all filters")
     await page.until(f"{note} === '3 tasks'")
     for _ in range(50):
-        await api.reached(await api.create("Read on"), "finished")
+        await caller.reached(await caller.create("Read on"), "finished")
     await page.run("window.IntersectionObserver = class { observe() {} disconnect() {} }")
     await type_into(page, "#search", "read")
     await page.until(f"{note} === 'at least 50 of 53 tasks' || {note} === '51 of 53 tasks'")
@@ -97,10 +96,10 @@ async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, api: Calle
     assert page.complaints == []
 
 
-async def test_wrong_filters_are_said_and_left_out(browser: Browser, api: Caller):
+async def test_wrong_filters_are_said_and_left_out(browser: Browser, caller: Caller):
     """All tasks are shown, with a message about each invalid filter."""
     page = await open_page(
-        browser, api, "/?status=done&sort=price&created=ever&before=x&since=soon"
+        browser, caller, "/?status=done&sort=price&created=ever&before=x&since=soon"
     )
     await page.until(f"{_TITLES} === 'Long,Fail it,Read it'")
     words = await page.text(".wrong-address")
@@ -119,9 +118,9 @@ async def test_wrong_filters_are_said_and_left_out(browser: Browser, api: Caller
     assert page.complaints == []
 
 
-async def test_the_table_is_sorted_by_its_columns(browser: Browser, api: Caller):
+async def test_the_table_is_sorted_by_its_columns(browser: Browser, caller: Caller):
     """A press puts the largest first, another one the smallest; the address has the order."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     await click_button(page, "Steps", "#tasks")
     await page.until(f"{_TITLES}.startsWith('Long')")
     await page.click("[aria-sort=descending] button")
@@ -134,17 +133,17 @@ async def test_the_table_is_sorted_by_its_columns(browser: Browser, api: Caller)
     assert "Long" not in first[0]
 
 
-async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, api: Caller):
+async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, caller: Caller):
     """A pasted link opens them; a missing step or view is explained."""
-    task_id = (await api.get(f"{api.server.url}/admin/overview")).json["tasks"][0]["id"]
-    page = await open_page(browser, api, f"/tasks/{task_id}?step=2&output=text")
+    task_id = (await caller.get(f"{caller.server.url}/admin/overview")).json["tasks"][0]["id"]
+    page = await open_page(browser, caller, f"/tasks/{task_id}?step=2&output=text")
     current = "document.querySelector('[aria-current=step] .goal')?.innerText"
     await page.until(f"{current} === 'Part 2'")
     shown = await page.text("#output")
     await page.press("j")
     await page.press("j")
     await page.until(f"{current} === 'Part 2' && {_QUERY}.includes('step=2')")
-    await page.go(f"{api.server.url}/tasks/{task_id}?step=99&view=dream")
+    await page.go(f"{caller.server.url}/tasks/{task_id}?step=99&view=dream")
     await page.until("!!document.querySelector('.wrong-address')")
     words = await page.text(".wrong-address")
 
@@ -154,9 +153,9 @@ async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, api: Cal
     assert "There is no trace of this step" in await page.text(".behind")
 
 
-async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, api: Caller):
+async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, caller: Caller):
     """It has a link back to the list."""
-    page = await open_page(browser, api, "/tasks/nothing")
+    page = await open_page(browser, caller, "/tasks/nothing")
     await page.until("document.querySelector('h1').innerText === 'There is no such task'")
 
     assert "deleted because of its age" in await page.text("main")
@@ -164,9 +163,9 @@ async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, api
     await page.until(f"{_TITLES} === 'Long,Fail it,Read it'")
 
 
-async def test_single_keys_lead_through_the_list(browser: Browser, api: Caller):
+async def test_single_keys_lead_through_the_list(browser: Browser, caller: Caller):
     """J and k from row to row, Enter opens, ? shows the keys, which can be turned off."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     await page.until(f"{_TITLES} !== ''")
     at = "document.activeElement.innerText"
     for key, title in (("j", "Long"), ("j", "Fail it"), ("j", "Read it"), ("k", "Fail it")):

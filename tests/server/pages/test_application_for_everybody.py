@@ -21,11 +21,11 @@ class Stocked:
     """A server with some content on each page.
 
     Attributes:
-        api: The server.
+        caller: The server.
         paths: Where the pages are.
     """
 
-    api: Caller
+    caller: Caller
     paths: list[str]
 
 
@@ -36,30 +36,30 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
         webhooks = [Webhook(receiver.url, SECRET)]
         executor = ScriptedExecutor(SCENARIOS)
         async with LocalServer(executor=executor, webhooks=webhooks) as server:
-            api = Caller(server, http)
+            caller = Caller(server, http)
             texts = (
                 "Table of " + "long " * 120,
                 "Fail it",
                 "Wait for it",
                 "https://a.b/" + "x" * 90,
             )
-            ids = [await api.create(text, enable_public_share=True) for text in texts]
+            ids = [await caller.create(text, enable_public_share=True) for text in texts]
             for task_id, status in zip(ids, ("finished", "failed", "running"), strict=False):
-                await api.reached(task_id, status, steps=1)
-            await api.post(
+                await caller.reached(task_id, status, steps=1)
+            await caller.post(
                 "/scheduled-task",
                 json={"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"},
             )
-            await api.post("/browser-profiles", json={"profile_name": "shop"})
-            await api.with_new_key("shop", budget_cents="500")
+            await caller.post("/browser-profiles", json={"profile_name": "shop"})
+            await caller.with_new_key("shop", budget_cents="500")
             tasks = [f"/tasks/{task_id}" for task_id in ids[:3]]
             upload = {"file_name": "prices.csv", "content_type": "text/csv"}
-            link = (await api.post("/uploads/presigned-url", json=upload)).json["upload_url"]
+            link = (await caller.post("/uploads/presigned-url", json=upload)).json["upload_url"]
             kind = {"Content-Type": "text/csv"}
-            await api.put(link, key=False, data=b"name", headers=kind)
+            await caller.put(link, key=False, data=b"name", headers=kind)
             paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
             paths += ["/overview", "/?status=done&sort=-cost", f"{tasks[0]}?step=99"]
-            yield Stocked(api, paths)
+            yield Stocked(caller, paths)
 
 
 async def _found(page: Page) -> list[str]:
@@ -77,11 +77,11 @@ async def test_everybody_can_use_each_page(
     found = {}
     shape = {"width": width, "height": 900, "dark": dark, "phone": width == 390}
     for path in stocked.paths:
-        page = await open_page(browser, stocked.api, path, **shape)
+        page = await open_page(browser, stocked.caller, path, **shape)
         found[path] = await _found(page)
-    live = (await stocked.api.task(stocked.paths[3].rpartition("/")[2]))["live_url"]
-    for path in ("/?signed-out", "/live/nothing", live.removeprefix(stocked.api.server.url)):
-        page = await browser.open(stocked.api.server.url + path, **shape)
+    live = (await stocked.caller.task(stocked.paths[3].rpartition("/")[2]))["live_url"]
+    for path in ("/?signed-out", "/live/nothing", live.removeprefix(stocked.caller.server.url)):
+        page = await browser.open(stocked.caller.server.url + path, **shape)
         await page.until("!!document.querySelector('h1')")
         found[path] = await _found(page)
 
@@ -91,7 +91,7 @@ async def test_everybody_can_use_each_page(
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stocked: Stocked):
     """The composer with all options, the request as code, and the forms."""
-    page = await open_page(browser, stocked.api, dark=dark)
+    page = await open_page(browser, stocked.caller, dark=dark)
     await click_button(page, "Options", ".composer")
     found = await _found(page)
     await click_button(page, "As code", ".composer")
@@ -108,7 +108,7 @@ async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stock
         ("/webhooks", "New webhook"),
         (stocked.paths[1], "Share"),
     ):
-        page = await open_page(browser, stocked.api, path, dark=dark)
+        page = await open_page(browser, stocked.caller, path, dark=dark)
         await click_button(page, button)
         await page.until("document.querySelector('dialog')?.open === true")
         found += await violations(page)

@@ -31,18 +31,18 @@ def server_options() -> dict[str, Any]:
     return {"executor": executor, "balance_cents": 1000}
 
 
-async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):
+async def test_a_key_is_typed_and_forgotten(browser: Browser, caller: Caller):
     """A wrong one is explained; the right one opens the tasks, survives a reload, and goes."""
-    page = await browser.open(api.server.url)
+    page = await browser.open(caller.server.url)
     await page.until("document.activeElement.id === 'key'")
     await page.type("wrong")
     await page.press("Enter")
     await page.until("!!document.querySelector('[role=alert]')")
     problem = await page.text("[role=alert]")
-    await type_into(page, "#key", api.api_key)
+    await type_into(page, "#key", caller.api_key)
     await page.press("Enter")
     await page.until("!!document.getElementById('balance')")
-    await page.go(api.server.url + "/?again")
+    await page.go(caller.server.url + "/?again")
     await page.until("!!document.getElementById('balance')")
     await page.click("#sign-out")
     await page.until("!!document.getElementById('key')")
@@ -54,9 +54,9 @@ async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):
     assert all("401" in each for each in page.complaints)
 
 
-async def test_nothing_is_asked_for_without_a_key(browser: Browser, api: Caller):
+async def test_nothing_is_asked_for_without_a_key(browser: Browser, caller: Caller):
     """Removing the key while the page reads ends that reading."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     await page.run(
         "(() => { const send = window.fetch; window.waiting = [];"
         " window.fetch = (...sent) => new Promise((answer) =>"
@@ -73,39 +73,41 @@ async def test_nothing_is_asked_for_without_a_key(browser: Browser, api: Caller)
     assert page.complaints == []
 
 
-async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, api: Caller):
+async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, caller: Caller):
     """It leaves the address bar, is in no request but as a header, and in no cookie."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     requested = await page.run("performance.getEntriesByType('resource').map((each) => each.name)")
 
-    assert await page.run("location.href") == api.server.url + "/"
+    assert await page.run("location.href") == caller.server.url + "/"
     assert await page.run("document.cookie") == ""
     assert requested
-    assert not [each for each in requested if api.server.api_key in each]
+    assert not [each for each in requested if caller.server.api_key in each]
     assert page.complaints == []
 
 
-async def test_a_link_with_the_key_signs_in_on_the_page(browser: Browser, api: Caller):
+async def test_a_link_with_the_key_signs_in_on_the_page(browser: Browser, caller: Caller):
     """In a tab with the sign-in page it signs in and leaves the address, without a reload."""
-    page = await browser.open(api.server.url)
+    page = await browser.open(caller.server.url)
     await page.until("document.activeElement.id === 'key'")
     await page.run("window.isTheSame = true")
-    await page.run(f"location.href = {json.dumps(f'{api.server.url}/#key={api.api_key}')}")
+    await page.run(f"location.href = {json.dumps(f'{caller.server.url}/#key={caller.api_key}')}")
     await page.until("!!document.getElementById('balance')")
 
-    assert await page.run("location.href") == api.server.url + "/"
+    assert await page.run("location.href") == caller.server.url + "/"
     assert await page.run("window.isTheSame") is True
     assert not await page.run("!!document.getElementById('key')")
     assert page.complaints == []
 
 
-async def test_a_key_in_a_link_replaces_no_other_without_a_question(browser: Browser, api: Caller):
+async def test_a_key_in_a_link_replaces_no_other_without_a_question(
+    browser: Browser, caller: Caller
+):
     """In the same document and in a new one; the key stays, unless the person wants the other."""
-    mallory = await api.with_new_key("mallory")
+    mallory = await caller.with_new_key("mallory")
     await mallory.reached(await mallory.create("Read theirs"), "finished")
-    await api.reached(await api.create("Read ours"), "finished")
-    link = f"{api.server.url}/#key={mallory.api_key}"
-    page = await open_page(browser, api)
+    await caller.reached(await caller.create("Read ours"), "finished")
+    link = f"{caller.server.url}/#key={mallory.api_key}"
+    page = await open_page(browser, caller)
     await page.until("document.querySelector('#tasks')?.innerText.includes('Read ours')")
     await page.run(f"location.href = {json.dumps(link)}")  # a link in the same document
     await page.until("document.querySelector('dialog')?.open === true")
@@ -119,7 +121,7 @@ async def test_a_key_in_a_link_replaces_no_other_without_a_question(browser: Bro
     await page.press("Escape")
     await page.until("!document.querySelector('dialog')")
     await page.until("document.querySelector('#tasks')?.innerText.includes('Read ours')")
-    await page.run(f"location.href = '/?again#key={api.api_key}'")  # its own key: nothing to ask
+    await page.run(f"location.href = '/?again#key={caller.api_key}'")  # its own key: nothing to ask
     await page.until("location.hash === ''")
     assert await page.run("document.querySelector('dialog') === null")
     await page.run(f"location.href = '/?again#key={mallory.api_key}'")
@@ -133,9 +135,9 @@ async def test_a_key_in_a_link_replaces_no_other_without_a_question(browser: Bro
     assert page.complaints == []
 
 
-async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, api: Caller):
+async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, caller: Caller):
     """From the first Tab on: past the navigation, into the field, and on to the button."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     assert "No task yet" in await page.text("#tasks")
     for _ in range(3):
         await page.press("Tab")
@@ -159,12 +161,12 @@ async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, api:
     assert page.complaints == []
 
 
-async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
+async def test_tasks_are_listed_as_they_come(browser: Browser, caller: Caller):
     """Newest first, with status, reason, cost, picture and output, without a reload."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     for text in ("First", "Fail it", "Wait for it"):
-        task_id = await api.create(text)
-    await api.reached(task_id, "running", steps=2)
+        task_id = await caller.create(text)
+    await caller.reached(task_id, "running", steps=2)
     await page.until("document.querySelectorAll('#tasks .thumb img').length === 3")
     await page.until("document.querySelector('#tasks [data-unit]').innerText === '2'")
     waiting, failed, first = await rows(page)
@@ -182,11 +184,11 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
     assert page.complaints == []
 
 
-async def test_tasks_are_found_by_status_and_text(browser: Browser, api: Caller):
+async def test_tasks_are_found_by_status_and_text(browser: Browser, caller: Caller):
     """A typed text is searched literally, in either case."""
     for text in ("Read 100% of it", "Fail it", "read Something else"):
-        await api.reached(await api.create(text), "failed" if "Fail" in text else "finished")
-    page = await open_page(browser, api)
+        await caller.reached(await caller.create(text), "failed" if "Fail" in text else "finished")
+    page = await open_page(browser, caller)
     await click_button(page, "Failed", ".filters")
     await page.until("document.querySelectorAll('#tasks tbody tr').length === 1")
     (failed,) = await rows(page)
@@ -204,11 +206,11 @@ async def test_tasks_are_found_by_status_and_text(browser: Browser, api: Caller)
     assert "Read 100% of it" in percent
 
 
-async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, api: Caller):
+async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, caller: Caller):
     """50 at first, and the oldest one in the end."""
     for number in range(120):
-        await api.create(f"Task {number}")
-    page = await open_page(browser, api)
+        await caller.create(f"Task {number}")
+    page = await open_page(browser, caller)
     first = len(await rows(page))
     while len(await rows(page)) < 120:
         await page.run("window.scrollTo(0, document.body.scrollHeight)")
@@ -223,12 +225,12 @@ async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, api: Ca
     assert "Task 0" in await page.run(last)
 
 
-async def test_several_tasks_are_stopped_at_once(browser: Browser, api: Caller):
+async def test_several_tasks_are_stopped_at_once(browser: Browser, caller: Caller):
     """After a question; tasks that are not selected continue."""
-    ids = [await api.create(f"Wait for {number}") for number in range(3)]
+    ids = [await caller.create(f"Wait for {number}") for number in range(3)]
     for task_id in ids:
-        await api.reached(task_id, "running", steps=2)
-    page = await open_page(browser, api)
+        await caller.reached(task_id, "running", steps=2)
+    page = await open_page(browser, caller)
     await page.until("document.querySelectorAll('#tasks .pick').length === 3")
     for number in (1, 2):
         await page.click(f"#tasks tbody tr:nth-child({number}) .pick")
@@ -236,8 +238,8 @@ async def test_several_tasks_are_stopped_at_once(browser: Browser, api: Caller):
     await click_button(page, "Stop for good", "dialog")
     await page.until("document.querySelectorAll('[data-status=stopped].row').length === 2")
 
-    assert (await api.task(ids[0]))["status"] == "running"
-    assert {(await api.task(each))["status"] for each in ids[1:]} == {"stopped"}
+    assert (await caller.task(ids[0]))["status"] == "running"
+    assert {(await caller.task(each))["status"] for each in ids[1:]} == {"stopped"}
     assert page.complaints == []
 
 
@@ -256,14 +258,14 @@ async def test_a_server_that_is_gone_is_said_in_words(
     assert "does not answer; trying again" in shown
 
 
-async def test_hostile_texts_are_only_texts(browser: Browser, api: Caller):
+async def test_hostile_texts_are_only_texts(browser: Browser, caller: Caller):
     """No text of a task, an output or a profile becomes a tag, and no script runs."""
     hostile = "<img src=x onerror=\"document.title='bad'\"><script>document.title='bad'</script>"
-    await api.post("/browser-profiles", json={"profile_name": hostile, "description": hostile})
-    task_id = await api.create(hostile, metadata={"name": hostile})
-    await api.reached(task_id, "finished")
+    await caller.post("/browser-profiles", json={"profile_name": hostile, "description": hostile})
+    task_id = await caller.create(hostile, metadata={"name": hostile})
+    await caller.reached(task_id, "finished")
     for path in ("/", f"/tasks/{task_id}", "/profiles", f"/tasks/{'%3Cscript%3E'}"):
-        page = await open_page(browser, api, path)
+        page = await open_page(browser, caller, path)
         shown = "document.querySelector('main').innerText"
         await page.until(
             f"[{json.dumps(hostile)}, 'no such task'].some(it => {shown}.includes(it))"
@@ -274,9 +276,9 @@ async def test_hostile_texts_are_only_texts(browser: Browser, api: Caller):
         assert not [each for each in page.complaints if "404" not in each]
 
 
-async def test_an_address_that_cannot_be_decoded_leads_to_no_task(browser: Browser, api: Caller):
+async def test_an_address_that_cannot_be_decoded_leads_to_no_task(browser: Browser, caller: Caller):
     """The page says so, as for any other unknown task."""
-    page = await open_page(browser, api, "/tasks/%E0%A4%A")
+    page = await open_page(browser, caller, "/tasks/%E0%A4%A")
     await page.until("document.querySelector('h1').innerText === 'There is no such task'")
 
     assert not [each for each in page.complaints if "404" not in each]

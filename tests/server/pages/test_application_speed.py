@@ -42,12 +42,12 @@ async def test_ten_thousand_tasks_need_two_requests(
     """Before the first paint nothing else is requested, and 50 rows are drawn."""
     database = tmp_path / "tasks.db"
     async with _server(database) as server:
-        api = Caller(server, http)
-        await api.reached(await api.create("Read the prices"), "finished")
+        caller = Caller(server, http)
+        await caller.reached(await caller.create("Read the prices"), "finished")
     await asyncio.to_thread(multiply_tasks, database, 10_000)
     async with _server(database) as server:
-        api = Caller(server, http)
-        page = await open_page(browser, api)
+        caller = Caller(server, http)
+        page = await open_page(browser, caller)
         counted = await page.text(".heading .note")
         await page.go(f"{server.url}/?again")
         await page.until(f"{_ROWS} === 50")

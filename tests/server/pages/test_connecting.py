@@ -124,8 +124,8 @@ async def _refusal(http: aiohttp.ClientSession, url: str) -> str:
 async def test_a_server_that_closes_disconnects(http: aiohttp.ClientSession):
     """At once, with the code on which pages reconnect."""
     async with LocalServer(executor=Showing()) as server:
-        api = Caller(server, http)
-        task = await running_task(api)
+        caller = Caller(server, http)
+        task = await running_task(caller)
         async with live_socket(http, task["live_url"]) as page:
             await page.until(lambda: page.states)
             async with asyncio.timeout(PATIENCE):
@@ -188,11 +188,11 @@ async def test_a_browser_that_cannot_be_shown(
 ):
     """The page is closed with the code of a server error, and the task continues."""
     async with LocalServer(executor=_Unviewable()) as server:
-        api = Caller(server, http)
-        task = await running_task(api)
+        caller = Caller(server, http)
+        task = await running_task(caller)
         async with live_socket(http, task["live_url"]) as page:
             await page.drain()
-        status = (await api.task(task["id"]))["status"]
+        status = (await caller.task(task["id"]))["status"]
 
     assert page.closed_with == WSCloseCode.INTERNAL_ERROR
     assert status == "running"

@@ -23,11 +23,13 @@ def server_options() -> dict[str, Any]:
     return {"executor": ScriptedExecutor(SCENARIOS)}
 
 
-async def test_tasks_are_found_by_metadata_and_time(browser: Browser, api: Caller):
+async def test_tasks_are_found_by_metadata_and_time(browser: Browser, caller: Caller):
     """Each filter narrows the rest; clearing shows all again."""
     for shop in ("tern", "tide"):
-        await api.reached(await api.create(f"Read {shop}", metadata={"shop": shop}), "finished")
-    page = await open_page(browser, api)
+        await caller.reached(
+            await caller.create(f"Read {shop}", metadata={"shop": shop}), "finished"
+        )
+    page = await open_page(browser, caller)
     await page.until(f"{_ROWS} === 2")
     await type_into(page, "#metadata", "shop=tide")
     await page.until(f"{_ROWS} === 1")
@@ -49,11 +51,11 @@ async def test_tasks_are_found_by_metadata_and_time(browser: Browser, api: Calle
     assert page.complaints == []
 
 
-async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, api: Caller):
+async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, caller: Caller):
     """After a search on another page, Enter shows the results in the list."""
     for text in ("Read the prices", "Check the news"):
-        await api.reached(await api.create(text), "finished")
-    page = await open_page(browser, api, "/schedules")
+        await caller.reached(await caller.create(text), "finished")
+    page = await open_page(browser, caller, "/schedules")
     await page.press("/")
     await page.send("Input.insertText", text="NEWS")
     await page.press("Enter")
@@ -99,9 +101,11 @@ async def test_the_operator_switches_between_owners(browser: Browser, api: Calle
     assert page.complaints == []
 
 
-async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser: Browser, api: Caller):
+async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(
+    browser: Browser, caller: Caller
+):
     """From the position of the last one on, and back again."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     script = CHANGING_ROWS.replace("next: null", "next: 4711")
     script = script.replace("answers += 1;", "answers += 1; window.asked = path;")
     await page.run(script)
@@ -115,11 +119,11 @@ async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser: Brow
     await page.until(f"{_PRESS % 'Back to the newest'}, !asked.includes('before')")
 
 
-async def test_files_are_uploaded_found_and_deleted(browser: Browser, api: Caller):
+async def test_files_are_uploaded_found_and_deleted(browser: Browser, caller: Caller):
     """Uploads and files of tasks, with a link that downloads them."""
-    task_id = await api.create("Table of bicycles")
-    await api.reached(task_id, "finished")
-    page = await open_page(browser, api, "/files")
+    task_id = await caller.create("Table of bicycles")
+    await caller.reached(task_id, "finished")
+    page = await open_page(browser, caller, "/files")
     await page.run(
         "(() => { const files = new DataTransfer(); files.items.add(new File(['a,b'], 'in.csv',"
         " {type: 'text/csv'})); const field = document.getElementById('upload');"

@@ -29,11 +29,11 @@ class Visited:
     """A server that shows a hostile text at every place.
 
     Attributes:
-        api: The server.
+        caller: The server.
         tasks: One task that finished, one that failed, one at work.
     """
 
-    api: Caller
+    caller: Caller
     tasks: list[str]
 
 
@@ -65,19 +65,20 @@ async def visited(http: aiohttp.ClientSession, payload: str) -> AsyncIterator[Vi
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         async with LocalServer(executor=_executor(payload), webhooks=webhooks) as server:
-            api = Caller(server, http)
+            caller = Caller(server, http)
             more = {"metadata": {payload: payload}, "enable_public_share": True}
             ids = [
-                await api.create(f"{name} {payload}", **more) for name in ("Rows", "Fail", "Wait")
+                await caller.create(f"{name} {payload}", **more)
+                for name in ("Rows", "Fail", "Wait")
             ]
             for task_id, status in zip(ids, ("finished", "failed", "running"), strict=True):
-                await api.reached(task_id, status, steps=1)
+                await caller.reached(task_id, status, steps=1)
             schedule = {"task": payload, "schedule_type": "interval", "interval_minutes": 60}
-            await api.post("/scheduled-task", json=schedule)
+            await caller.post("/scheduled-task", json=schedule)
             profile = {"profile_name": payload, "description": payload}
-            await api.post("/browser-profiles", json=profile)
-            await api.post(f"{server.url}/admin/keys", json={"name": payload})
-            yield Visited(api, ids)
+            await caller.post("/browser-profiles", json=profile)
+            await caller.post(f"{server.url}/admin/keys", json={"name": payload})
+            yield Visited(caller, ids)
 
 
 async def _check(page: Page, where: str) -> None:
@@ -94,28 +95,28 @@ async def _check(page: Page, where: str) -> None:
 @pytest.mark.long
 async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, payload: str):
     """In none of the application's pages and dialogs, nor of the live and public ones."""
-    api = visited.api
+    caller = visited.caller
     finished, _, running = visited.tasks
     paths = ["/", "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
     paths += [f"/tasks/{each}" for each in visited.tasks]
     for path in paths:
-        page = await open_page(browser, api, path)
+        page = await open_page(browser, caller, path)
         await page.run("document.querySelectorAll('details').forEach((each) => each.open = true)")
         await _check(page, path)
-    page = await browser.open(f"{api.server.url}/tasks/{quote(payload, safe='')}")
+    page = await browser.open(f"{caller.server.url}/tasks/{quote(payload, safe='')}")
     await page.until("!!document.querySelector('h1')")
     await _check(page, "address")
-    page = await open_page(browser, api, f"/tasks/{finished}")
+    page = await open_page(browser, caller, f"/tasks/{finished}")
     for view in ("Tree", "Text"):
         await click_button(page, view, "main")
     await click_button(page, "As code", "main")
     await _check(page, "code")
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     await page.click("#search")
     await page.send("Input.insertText", text=payload)
     await page.until("!!document.querySelector('#tasks tbody tr, #tasks .empty')")
     await _check(page, "search")
-    task = await api.task(running)
+    task = await caller.task(running)
     for link in ("live_url", "public_share_url"):
         await _check(await browser.open(task[link]), link)
 

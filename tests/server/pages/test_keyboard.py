@@ -62,7 +62,7 @@ async def _walk(page: Page) -> tuple[list[str], list[str]]:
 async def test_tab_reaches_everything_that_can_be_used(browser: Browser, stocked: Stocked):
     """In each page, and the focus is always visible."""
     for path in stocked.paths:
-        page = await open_page(browser, stocked.api, path)
+        page = await open_page(browser, stocked.caller, path)
         # The list and the timeline are drawn again while a task runs: the test does not wait for
         # that.
         await page.run("Object.defineProperty(document, 'hidden', {get: () => true})")
@@ -87,7 +87,7 @@ async def test_a_dialog_is_opened_used_and_left(
     path: str, button: str, browser: Browser, stocked: Stocked
 ):
     """Enter opens it, Tab stays inside, Escape closes it, and the focus returns."""
-    page = await open_page(browser, stocked.api, path)
+    page = await open_page(browser, stocked.caller, path)
     focused = f"document.activeElement.innerText?.trim() === '{button}'"
     for _ in range(60):
         await page.press("Tab")
@@ -109,7 +109,7 @@ async def test_a_dialog_is_opened_used_and_left(
 
 async def test_each_page_is_reached_from_the_navigation(browser: Browser, stocked: Stocked):
     """Tab to its name and Enter; the next Tab is in the page."""
-    page = await open_page(browser, stocked.api)
+    page = await open_page(browser, stocked.caller)
     for name in ("Overview", "Schedules", "Scripts", "Profiles", "Files", "Webhooks", "Keys"):
         for _ in range(300):
             await page.press("Tab")

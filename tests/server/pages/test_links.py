@@ -31,22 +31,22 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def page_clock() -> Clock:
     """The server's clock."""
     return Clock()
 
 
 @pytest.fixture
-async def dated(http: aiohttp.ClientSession, clock: Clock) -> AsyncIterator[Caller]:
+async def dated(http: aiohttp.ClientSession, page_clock: Clock) -> AsyncIterator[Caller]:
     """A server whose pages have a clock of their own."""
-    options = {"now": clock}
+    options = {"now": page_clock}
     async with LocalServer(executor=Showing(), **options) as server:  # type: ignore[arg-type]
         yield Caller(server, http)
 
 
-async def stop(api: Caller, task_id: str) -> None:
+async def stop(caller: Caller, task_id: str) -> None:
     """End a task."""
-    assert (await api.put(f"/stop-task?task_id={task_id}")).status == 200
+    assert (await caller.put(f"/stop-task?task_id={task_id}")).status == 200
 
 
 def explains_the_end(answer: Answer) -> bool:
@@ -71,16 +71,16 @@ async def test_steering_ends_with_the_task(dated: Caller):
 
 @pytest.mark.parametrize("link", LINKS)
 async def test_watching_ends_some_days_later(
-    link: str, dated: Caller, clock: Clock, http: aiohttp.ClientSession
+    link: str, dated: Caller, page_clock: Clock, http: aiohttp.ClientSession
 ):
     """Counted from the end of the task; then a page explains it, with 410."""
     task = await running_task(dated)
-    clock.time += 365 * DAY  # whatever time it takes
+    page_clock.time += 365 * DAY  # whatever time it takes
     assert (await dated.get(task[link], key=False)).status == 200
     await stop(dated, task["id"])
-    clock.time += 30 * DAY
+    page_clock.time += 30 * DAY
     last = await dated.get(task[link], key=False)
-    clock.time += timedelta(seconds=1)
+    page_clock.time += timedelta(seconds=1)
     ended = await dated.get(task[link], key=False)
     with pytest.raises(aiohttp.WSServerHandshakeError, match="410"):
         async with live_socket(http, task[link]):
@@ -134,22 +134,22 @@ async def test_new_links_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientS
     """The old ones do not return with the database."""
     file = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=file) as server:
-        api = Caller(server, http)
-        task_id = await api.create(enable_public_share=True)
-        old = await api.reached(task_id, "finished")
+        caller = Caller(server, http)
+        task_id = await caller.create(enable_public_share=True)
+        old = await caller.reached(task_id, "finished")
         assert server.revoke_links(task_id)
         assert not server.revoke_links("nothing")
-        new = await api.task(task_id)
+        new = await caller.task(task_id)
     async with LocalServer(executor="scripted", database=file) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for link in LINKS:
             paths = [str(URL(each[link]).path) for each in (old, new)]
-            answers = [await api.get(server.url + path, key=False) for path in paths]
+            answers = [await caller.get(server.url + path, key=False) for path in paths]
             assert [answer.status for answer in answers] == [404, 200]
 
 
-async def _share(api: Caller, method: str, task_id: str) -> Answer:
-    return await api.ask(method, f"{api.server.url}/admin/shares/{task_id}")
+async def _share(caller: Caller, method: str, task_id: str) -> Answer:
+    return await caller.ask(method, f"{caller.server.url}/admin/shares/{task_id}")
 
 
 async def test_a_task_is_shared_later_and_unshared(dated: Caller, http: aiohttp.ClientSession):
@@ -186,11 +186,11 @@ async def test_only_its_owner_shares_a_task(dated: Caller):
     assert (await dated.task(task_id))["public_share_url"] is not None
 
 
-async def test_pages_that_have_expired_are_not_shared(dated: Caller, clock: Clock):
+async def test_pages_that_have_expired_are_not_shared(dated: Caller, page_clock: Clock):
     """The error says why."""
     task = await running_task(dated)
     await stop(dated, task["id"])
-    clock.time += 31 * DAY
+    page_clock.time += 31 * DAY
     refused = await _share(dated, "PUT", task["id"])
 
     assert (refused.status, "ended too long ago" in refused.text) == (410, True)

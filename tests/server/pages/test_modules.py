@@ -84,10 +84,10 @@ def test_each_script_is_used() -> None:
 # --- the addresses ------------------------------------------------------------------------
 
 
-async def test_browsers_keep_a_script_whose_address_names_its_contents(api: Caller) -> None:
+async def test_browsers_keep_a_script_whose_address_names_its_contents(caller: Caller) -> None:
     """A year, as JavaScript and as nothing else."""
-    address = _module(await api.get(api.server.url, key=False))
-    answer = await api.get(api.server.url + address, key=False)
+    address = _module(await caller.get(caller.server.url, key=False))
+    answer = await caller.get(caller.server.url + address, key=False)
 
     assert answer.text == _OURS["app/frame.js"]
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
@@ -104,10 +104,10 @@ async def test_browsers_keep_a_script_whose_address_names_its_contents(api: Call
         ("app/frame.js", "app/..%2F..%2Fhome.py"),
     ],
 )
-async def test_other_addresses_lead_to_no_script(part: str, other: str, api: Caller) -> None:
+async def test_other_addresses_lead_to_no_script(part: str, other: str, caller: Caller) -> None:
     """Other contents, no file, no script, and a way out of the folder."""
-    address = _module(await api.get(api.server.url, key=False))
-    answer = await api.get(api.server.url + re.sub(part, other, address), key=False)
+    address = _module(await caller.get(caller.server.url, key=False))
+    answer = await caller.get(caller.server.url + re.sub(part, other, address), key=False)
 
     assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
 
@@ -115,12 +115,14 @@ async def test_other_addresses_lead_to_no_script(part: str, other: str, api: Cal
 # --- the policy ---------------------------------------------------------------------------
 
 
-async def test_the_policy_allows_the_scripts_of_one_answer(api: Caller) -> None:
+async def test_the_policy_allows_the_scripts_of_one_answer(caller: Caller) -> None:
     """Their nonce is another one in each answer, and stands before all texts of the task."""
-    task = await api.reached(await api.create("Find it", enable_public_share=True), "finished")
+    task = await caller.reached(
+        await caller.create("Find it", enable_public_share=True), "finished"
+    )
     nonces = []
-    for url in (task["live_url"], task["public_share_url"], *[api.server.url] * 2):
-        answer = await api.get(url)
+    for url in (task["live_url"], task["public_share_url"], *[caller.server.url] * 2):
+        answer = await caller.get(url)
         (nonce,) = _NONCE.findall(answer.headers["Content-Security-Policy"])
         nonces.append(nonce)
         (import_map, mapped), (module, inline) = _scripts(answer)
@@ -136,9 +138,9 @@ async def test_the_policy_allows_the_scripts_of_one_answer(api: Caller) -> None:
     assert len(set(nonces)) == 4
 
 
-async def test_a_page_without_scripts_allows_none(api: Caller) -> None:
+async def test_a_page_without_scripts_allows_none(caller: Caller) -> None:
     """As that of a link that leads nowhere."""
-    answer = await api.get(f"{api.server.url}/live/nothing")
+    answer = await caller.get(f"{caller.server.url}/live/nothing")
 
     assert _scripts(answer) == []
     assert "script-src 'none'" in answer.headers["Content-Security-Policy"]
@@ -154,9 +156,9 @@ async def _refused(page: Page, script: str) -> bool:
     return bool(await page.run("window.refused"))
 
 
-async def test_a_script_without_the_nonce_does_not_run(browser: Browser, api: Caller) -> None:
+async def test_a_script_without_the_nonce_does_not_run(browser: Browser, caller: Caller) -> None:
     """Not even one of this server, as a task could have left it there."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     nonce = "document.querySelector('script[type=module]').nonce"
     # Not an address that the page has loaded: nothing is asked of the policy for a module at hand.
     address = "document.querySelector('script[type=module]').src.replace('frame.js', 'format.js?')"
@@ -168,9 +170,9 @@ async def test_a_script_without_the_nonce_does_not_run(browser: Browser, api: Ca
 # --- the window ---------------------------------------------------------------------------
 
 
-async def test_the_application_adds_nothing_to_the_window(browser: Browser, api: Caller) -> None:
+async def test_the_application_adds_nothing_to_the_window(browser: Browser, caller: Caller) -> None:
     """No page of it does, as people go from one to the next."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     for path in (
         "/overview",
         "/schedules",

@@ -25,16 +25,16 @@ def server_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def api(api: Caller) -> Caller:
-    """A server with two finished tasks and a failed one."""
+async def two_finished_and_one_failed(caller: Caller) -> None:
+    """Three tasks."""
     for text, status in (("Read", "finished"), ("Fail it", "failed"), ("Look", "finished")):
-        await api.reached(await api.create(text), status)
-    return api
+        await caller.reached(await caller.create(text), status)
 
 
-async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browser, api: Caller):
+@pytest.mark.usefixtures("two_finished_and_one_failed")
+async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browser, caller: Caller):
     """Sums, a bar for each day with tasks, the reason of the failure, and the link to its tasks."""
-    page = await open_page(browser, api, "/overview?days=7")
+    page = await open_page(browser, caller, "/overview?days=7")
     await page.until("document.querySelectorAll('.bars').length === 4")
     totals = await page.run("[...document.querySelectorAll('.total')].map((it) => it.innerText)")
     days = await page.run("document.querySelectorAll('.bars')[0].querySelectorAll('g').length")
@@ -56,19 +56,21 @@ async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browse
     assert page.complaints == []
 
 
-async def test_a_wrong_number_of_days_is_said(browser: Browser, api: Caller):
+@pytest.mark.usefixtures("two_finished_and_one_failed")
+async def test_a_wrong_number_of_days_is_said(browser: Browser, caller: Caller):
     """The usual ones are shown."""
-    page = await open_page(browser, api, "/overview?days=8")
+    page = await open_page(browser, caller, "/overview?days=8")
     await page.until("document.querySelectorAll('.bars').length === 4")
 
     assert "“8” is no number of days" in await page.text(".wrong-address")
 
 
-async def test_a_schedule_leads_to_its_tasks(browser: Browser, api: Caller):
+@pytest.mark.usefixtures("two_finished_and_one_failed")
+async def test_a_schedule_leads_to_its_tasks(browser: Browser, caller: Caller):
     """From its last run, with status and cost, to all of them."""
     body = {"task": "Fail it", "schedule_type": "interval", "interval_minutes": 60}
-    await api.post("/scheduled-task", json=body)
-    page = await open_page(browser, api, "/schedules")
+    await caller.post("/scheduled-task", json=body)
+    page = await open_page(browser, caller, "/schedules")
     await page.until("document.querySelector('.last-run')?.innerText.includes('failed')")
     words = await page.text(".last-run")
     await page.click(".last-run span:last-child a")
@@ -92,9 +94,9 @@ async def test_of_ten_thousand_steps_those_near_are_drawn(
     database = tmp_path / "tasks.db"
     options = {**server_options, "database": database}
     async with LocalServer(**options) as server:
-        api = Caller(server, http)
-        task_id = await api.create("Read")
-        await api.reached(task_id, "finished")
+        caller = Caller(server, http)
+        task_id = await caller.create("Read")
+        await caller.reached(task_id, "finished")
     await asyncio.to_thread(_add_steps, database, 10_000)
     async with LocalServer(**options) as server:
         page = await open_page(browser, Caller(server, http), f"/tasks/{task_id}?step=5000")

@@ -72,11 +72,11 @@ async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
     [("quick", "finished", "The answer"), ("fails", "failed", "No such page")],
 )
 async def test_the_live_page_shows_how_it_ended(
-    scenario: str, status: str, shown: str, api: Caller
+    scenario: str, status: str, shown: str, caller: Caller
 ):
     """It has the output or the reason; its script has nothing left to do."""
-    task = await api.reached(await api.create(metadata={"scenario": scenario}), status)
-    page = _read(await api.get(task["live_url"], key=False))
+    task = await caller.reached(await caller.create(metadata={"scenario": scenario}), status)
+    page = _read(await caller.get(task["live_url"], key=False))
 
     text = " ".join(page.text)
     assert shown in text
@@ -112,12 +112,12 @@ async def test_half_a_pair_of_surrogates_is_shown_as_a_question_mark(
     assert " ".join(_read(await steered.get(task[place], key=False)).text).count("Read ?") == 2
 
 
-async def test_pages_need_no_other_host(api: Caller):
+async def test_pages_need_no_other_host(caller: Caller):
     """No file of another host; exactly their own scripts and style may run."""
-    task = await api.reached(await api.create(), "finished")
-    here = ("/", api.server.url)
-    for url in (task["live_url"], api.server.url, api.server.url + "/keys"):
-        answer = await api.get(url, key=False)
+    task = await caller.reached(await caller.create(), "finished")
+    here = ("/", caller.server.url)
+    for url in (task["live_url"], caller.server.url, caller.server.url + "/keys"):
+        answer = await caller.get(url, key=False)
         policy = answer.headers["Content-Security-Policy"]
 
         assert "default-src 'none'" in policy
@@ -130,10 +130,10 @@ async def test_pages_need_no_other_host(api: Caller):
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(api: Caller):
+async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(caller: Caller):
     """Language, viewport, title, colour scheme, live regions and a text for the picture."""
-    task = await api.reached(await api.create(), "finished")
-    text = (await api.get(task["live_url"])).text
+    task = await caller.reached(await caller.create(), "finished")
+    text = (await caller.get(task["live_url"])).text
 
     for needed in (
         '<html lang="en">',
@@ -148,24 +148,24 @@ async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(api: Caller):
         assert needed in text
 
 
-async def test_who_may_show_a_page_in_a_frame(api: Caller):
+async def test_who_may_show_a_page_in_a_frame(caller: Caller):
     """Every site may frame a live page, and none the page at the root, which gets a key."""
-    task = await api.reached(await api.create(enable_public_share=True), "finished")
+    task = await caller.reached(await caller.create(enable_public_share=True), "finished")
     for url in (task["live_url"], task["public_share_url"]):
-        headers = (await api.get(url)).headers
+        headers = (await caller.get(url)).headers
         assert "X-Frame-Options" not in headers
         assert "frame-ancestors" not in headers["Content-Security-Policy"]
 
-    headers = (await api.get(api.server.url)).headers
+    headers = (await caller.get(caller.server.url)).headers
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
-async def test_the_public_page_has_no_buttons(api: Caller):
+async def test_the_public_page_has_no_buttons(caller: Caller):
     """It has neither the buttons nor the script behind them."""
-    task_id = await api.create(enable_public_share=True, metadata={"scenario": "hangs"})
-    task = await api.reached(task_id, "running")
-    live = await api.get(task["live_url"])
-    shared = await api.get(task["public_share_url"])
+    task_id = await caller.create(enable_public_share=True, metadata={"scenario": "hangs"})
+    task = await caller.reached(task_id, "running")
+    live = await caller.get(task["live_url"])
+    shared = await caller.get(task["public_share_url"])
 
     assert _read(live).tags.count("button") == 10
     assert {"button", "input", "form"} & set(_read(shared).tags) == set()
@@ -175,74 +175,74 @@ async def test_the_public_page_has_no_buttons(api: Caller):
     assert "/live/steering.js" not in shared.text
 
 
-async def test_the_public_page_needs_to_be_asked_for(api: Caller):
+async def test_the_public_page_needs_to_be_asked_for(caller: Caller):
     """It has a token of its own, and shows the same."""
-    shared_id, private_id = await api.create(enable_public_share=True), await api.create()
-    shared = await api.reached(shared_id, "finished")
-    private = await api.reached(private_id, "finished")
-    answer = await api.get(shared["public_share_url"], key=False)
+    shared_id, private_id = await caller.create(enable_public_share=True), await caller.create()
+    shared = await caller.reached(shared_id, "finished")
+    private = await caller.reached(private_id, "finished")
+    answer = await caller.get(shared["public_share_url"], key=False)
 
     assert private["public_share_url"] is None
-    assert shared["public_share_url"].startswith(f"{api.server.url}/share/")
+    assert shared["public_share_url"].startswith(f"{caller.server.url}/share/")
     assert "The answer" in answer.text
     assert shared["public_share_url"].rsplit("/")[-1] not in shared["live_url"]
 
 
 @pytest.mark.parametrize("place", ["live", "share"])
-async def test_tokens_cannot_be_guessed_or_swapped(place: str, api: Caller):
+async def test_tokens_cannot_be_guessed_or_swapped(place: str, caller: Caller):
     """Neither the id of the task nor the token of the other page opens a page."""
-    task_id = await api.create(enable_public_share=True)
-    task = await api.reached(task_id, "finished")
+    task_id = await caller.create(enable_public_share=True)
+    task = await caller.reached(task_id, "finished")
     other = task["public_share_url" if place == "live" else "live_url"].rsplit("/")[-1]
     for token in (task_id, other, "x"):
-        page = await api.get(f"{api.server.url}/{place}/{token}")
-        socket = await api.get(f"{api.server.url}/{place}/{token}/socket")
+        page = await caller.get(f"{caller.server.url}/{place}/{token}")
+        socket = await caller.get(f"{caller.server.url}/{place}/{token}/socket")
 
         assert (page.status, "This link has ended" in page.text) == (404, True)
         assert (socket.status, socket.json) == (404, {"detail": "Not Found"})
 
 
-async def test_tokens_are_long_and_each_its_own(api: Caller):
+async def test_tokens_are_long_and_each_its_own(caller: Caller):
     """They have 192 bits."""
     tokens = set()
     for _ in range(3):
-        task = await api.reached(await api.create(enable_public_share=True), "finished")
+        task = await caller.reached(await caller.create(enable_public_share=True), "finished")
         tokens |= {task[name].rsplit("/")[-1] for name in ("live_url", "public_share_url")}
 
     assert len(tokens) == 6
     assert {len(token) for token in tokens} == {32}
 
 
-async def test_pages_accept_no_commands(api: Caller):
+async def test_pages_accept_no_commands(caller: Caller):
     """Only GET is allowed."""
-    task = await api.reached(await api.create(), "finished")
-    answer = await api.post(task["live_url"])
+    task = await caller.reached(await caller.create(), "finished")
+    answer = await caller.post(task["live_url"])
 
     assert answer.status == 405
 
 
-async def test_the_page_at_the_root_says_what_this_is(api: Caller):
+async def test_the_page_at_the_root_says_what_this_is(caller: Caller):
     """Without JavaScript it has the base URL and the settings of a client, but no key."""
-    page = _read(await api.get(api.server.url, key=False))
+    page = _read(await caller.get(caller.server.url, key=False))
     text = " ".join(page.text)
 
-    assert api.server.base_url in text
+    assert caller.server.base_url in text
     assert "BROWSER_USE_BASE_URL" in text
     assert "$BROWSER_USE_API_KEY" in text
     assert "scripted" in text
-    assert api.server.api_key not in text
+    assert caller.server.api_key not in text
     _, icon, ping, document = page.addresses
-    shown = await api.get(api.server.url + icon, key=False)
+    shown = await caller.get(caller.server.url + icon, key=False)
     assert shown.headers["Content-Type"].startswith("image/svg+xml")
-    assert (await api.get(document, key=False)).json["openapi"] == "3.1.0"
-    assert (await api.get(ping, key=False)).body == b"{}"
+    assert (await caller.get(document, key=False)).json["openapi"] == "3.1.0"
+    assert (await caller.get(ping, key=False)).body == b"{}"
 
 
-async def test_one_document_stands_at_every_address_of_the_application(api: Caller):
+async def test_one_document_stands_at_every_address_of_the_application(caller: Caller):
     """Only its own pages may be framed in it."""
     documents = set()
     for path in ("/", "/tasks/any", "/schedules", "/profiles", "/webhooks", "/keys"):
-        answer = await api.get(api.server.url + path, key=False)
+        answer = await caller.get(caller.server.url + path, key=False)
         policy = answer.headers["Content-Security-Policy"]
         documents.add(re.sub(r'nonce="[^"]+"', "", answer.text))
 
@@ -253,12 +253,12 @@ async def test_one_document_stands_at_every_address_of_the_application(api: Call
     assert len(documents) == 1
 
 
-async def test_an_address_without_a_page_says_so_to_people(api: Caller):
+async def test_an_address_without_a_page_says_so_to_people(caller: Caller):
     """As a page for browsers, and in JSON for programs and below the API."""
     as_browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-    page = await api.get(api.server.url + "/nowhere", headers=as_browser, key=False)
-    program = await api.get(api.server.url + "/nowhere", key=False)
-    below = await api.get("/nowhere", headers=as_browser)
+    page = await caller.get(caller.server.url + "/nowhere", headers=as_browser, key=False)
+    program = await caller.get(caller.server.url + "/nowhere", key=False)
+    below = await caller.get("/nowhere", headers=as_browser)
 
     assert (page.status, "There is no page here" in page.text) == (404, True)
     assert page.headers["Content-Type"].startswith("text/html")

@@ -43,13 +43,15 @@ def server_options(browser_path: str) -> dict[str, Any]:
     return {"executor": "chromium", "chromium": chromium}
 
 
-async def _watched(api: Caller, browser: Browser, gate: StaticSite) -> tuple[dict[str, Any], Page]:
+async def _watched(
+    caller: Caller, browser: Browser, gate: StaticSite
+) -> tuple[dict[str, Any], Page]:
     """A task that waits at the gate, and its live page."""
-    task_id = await api.create(
+    task_id = await caller.create(
         f'Open {gate.url}/. Wait for "Welcome inside".', enable_public_share=True
     )
-    await api.reached(task_id, "running")
-    task: dict[str, Any] = await api.task(task_id)
+    await caller.reached(task_id, "running")
+    task: dict[str, Any] = await caller.task(task_id)
     page = await browser.open(task["live_url"])
     await page.until(f"{SHOWN} && {STEERABLE} && {STEPS} >= 1")
     return task, page
@@ -64,12 +66,12 @@ async def _press_in_page(page: Page, x: float, y: float) -> None:
     await page.click_at(left + x * scale, top + y * scale)
 
 
-async def test_a_person_helps_through_a_gate(api: Caller, browser: Browser, gate: StaticSite):
+async def test_a_person_helps_through_a_gate(caller: Caller, browser: Browser, gate: StaticSite):
     """They see the page, pause the task, click, type and paste in it, and the task ends well."""
-    task, page = await _watched(api, browser, gate)
+    task, page = await _watched(caller, browser, gate)
     await page.click("#pause")
     await page.until("document.getElementById('status').textContent === 'paused'")
-    paused = api.stored(task["id"]).status
+    paused = caller.stored(task["id"]).status
     await page.click("#control")
     await _press_in_page(page, 700, 70)
     await page.click("#typing-text")
@@ -84,14 +86,14 @@ async def test_a_person_helps_through_a_gate(api: Caller, browser: Browser, gate
     await page.until("document.body.dataset.ended === 'true'")
 
     assert paused == "paused"
-    assert (await api.task(task["id"]))["status"] == "finished"
+    assert (await caller.task(task["id"]))["status"] == "finished"
     assert await page.run(STEPS) >= 2
     assert page.complaints == []
 
 
-async def test_the_picture_is_that_of_the_page(api: Caller, browser: Browser, gate: StaticSite):
+async def test_the_picture_is_that_of_the_page(caller: Caller, browser: Browser, gate: StaticSite):
     """The frames are as large as the viewport, and change when the page does."""
-    task, page = await _watched(api, browser, gate)
+    task, page = await _watched(caller, browser, gate)
     size = await page.run(f"{LIVE}.then(({{ page }}) => [page.width, page.height])")
     first = await page.run("picture.src")
     await page.click("#control")
@@ -101,12 +103,12 @@ async def test_the_picture_is_that_of_the_page(api: Caller, browser: Browser, ga
     await page.click("#stop")
     await page.click("#stop-yes")
     await page.until("document.body.dataset.ended === 'true'")
-    screenshots = (await api.get(f"/task/{task['id']}/screenshots")).json["screenshots"]
-    kept = await api.get(screenshots[0], key=False)
+    screenshots = (await caller.get(f"/task/{task['id']}/screenshots")).json["screenshots"]
+    kept = await caller.get(screenshots[0], key=False)
 
     assert size == [1280, 960]
     assert struct.unpack(">II", kept.body[16:24]) == (1280, 960)
-    assert (await api.task(task["id"]))["status"] == "stopped"
+    assert (await caller.task(task["id"]))["status"] == "stopped"
 
 
 async def _last_picture(page: Page) -> str:
@@ -120,10 +122,10 @@ async def _last_picture(page: Page) -> str:
 
 
 async def test_a_viewer_without_control_changes_nothing(
-    api: Caller, browser: Browser, gate: StaticSite
+    caller: Caller, browser: Browser, gate: StaticSite
 ):
     """The shared page shows the same browser, and its clicks and keys do not reach it."""
-    task, _ = await _watched(api, browser, gate)
+    task, _ = await _watched(caller, browser, gate)
     shared = await browser.open(task["public_share_url"])
     await shared.until(f"{SHOWN} && picture.src.startsWith('blob:')")
     before = await _last_picture(shared)
@@ -137,4 +139,4 @@ async def test_a_viewer_without_control_changes_nothing(
     await asyncio.sleep(0.3)
 
     assert await shared.run("picture.src") == before
-    assert (await api.task(task["id"]))["status"] == "running"
+    assert (await caller.task(task["id"]))["status"] == "running"

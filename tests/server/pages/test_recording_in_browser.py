@@ -52,27 +52,27 @@ def server_options(film: bytes) -> dict[str, Any]:
     return {"executor": ScriptedExecutor(default=scenario)}
 
 
-async def _filmed(api: Caller) -> tuple[str, list[float]]:
+async def _filmed(caller: Caller) -> tuple[str, list[float]]:
     """The page of an ended task, and the second of the recording at which each step begins."""
-    task_id = await api.create("Find it")
-    await api.reached(task_id, "finished")
-    task: dict[str, Any] = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
+    task_id = await caller.create("Find it")
+    await caller.reached(task_id, "finished")
+    task: dict[str, Any] = (await caller.get(f"{caller.server.url}/admin/overview/{task_id}")).json
     began = datetime.fromisoformat(task["recorded_from"])
     ended = [datetime.fromisoformat(each["taken_at"]) for each in task["steps_more"]]
     return f"/tasks/{task_id}", [0.0, *((each - began).total_seconds() for each in ended[:-1])]
 
 
-async def _opened(browser: Browser, api: Caller, path: str, **shape: Any) -> Page:
-    page = await open_page(browser, api, path, **shape)
+async def _opened(browser: Browser, caller: Caller, path: str, **shape: Any) -> Page:
+    page = await open_page(browser, caller, path, **shape)
     await page.until(f"document.querySelectorAll('{MARKS}').length === {len(GOALS)}")
     await page.until("document.querySelector('video').readyState >= 1")
     return page
 
 
-async def test_a_mark_seeks_the_film(browser: Browser, api: Caller):
+async def test_a_mark_seeks_the_film(browser: Browser, caller: Caller):
     """It moves to the beginning of its step, which both lists of steps then mark."""
-    path, begins = await _filmed(api)
-    page = await _opened(browser, api, path)
+    path, begins = await _filmed(caller)
+    page = await _opened(browser, caller, path)
     seen = []
     for number in (3, 1, 2):
         await page.click(f"{MARKS}:nth-child({number})")
@@ -87,10 +87,10 @@ async def test_a_mark_seeks_the_film(browser: Browser, api: Caller):
     assert page.complaints == []
 
 
-async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, api: Caller):
+async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, caller: Caller):
     """Arrows, Home and End move from one to the other, and Enter seeks."""
-    path, begins = await _filmed(api)
-    page = await _opened(browser, api, path)
+    path, begins = await _filmed(caller)
+    page = await _opened(browser, caller, path)
     await page.run("document.querySelector('video').focus()")
     for _ in range(12):  # the recording's own controls come first
         await page.press("Tab")
@@ -115,10 +115,10 @@ async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, ap
     assert await page.run("document.querySelector('.film-marks').getAttribute('role')") == "toolbar"
 
 
-async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, api: Caller):
+async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, caller: Caller):
     """By pointer and by Enter; the recording stays visible."""
-    path, begins = await _filmed(api)
-    page = await _opened(browser, api, path)
+    path, begins = await _filmed(caller)
+    page = await _opened(browser, caller, path)
     await page.click(".timeline li:nth-child(2) button")
     await page.until(f"{SHOWN_MARK} === '2'")
     clicked = await page.run(AT)
@@ -130,10 +130,12 @@ async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, api: Call
     assert await page.run(CHOSEN_VIEW) == "Recording"
 
 
-async def test_the_step_that_the_film_shows_is_marked_while_it_plays(browser: Browser, api: Caller):
+async def test_the_step_that_the_film_shows_is_marked_while_it_plays(
+    browser: Browser, caller: Caller
+):
     """One after the other, and without scrolling for people who prefer no motion."""
-    path, _ = await _filmed(api)
-    page = await _opened(browser, api, path)
+    path, _ = await _filmed(caller)
+    page = await _opened(browser, caller, path)
     motion = {"name": "prefers-reduced-motion", "value": "reduce"}
     await page.send("Emulation.setEmulatedMedia", features=[motion])
     await page.run(
@@ -152,10 +154,10 @@ async def test_the_step_that_the_film_shows_is_marked_while_it_plays(browser: Br
     assert page.complaints == []
 
 
-async def test_the_views_go_on_with_the_same_step(browser: Browser, api: Caller):
+async def test_the_views_go_on_with_the_same_step(browser: Browser, caller: Caller):
     """From the recording to the picture of its step, and from a picture to its place there."""
-    path, begins = await _filmed(api)
-    page = await _opened(browser, api, path)
+    path, begins = await _filmed(caller)
+    page = await _opened(browser, caller, path)
     await page.click(f"{MARKS}:nth-child(2)")
     await page.until(f"{SHOWN_MARK} === '2'")
     await click_button(page, "Steps", ".stage-card")
@@ -174,12 +176,12 @@ async def test_a_film_whose_beginning_is_not_known_has_no_marks(
     """A step of the timeline shows its picture then."""
     executor = FromQueue()
     async with LocalServer(executor=executor) as server:
-        api = Caller(server, http)
-        task_id = await api.create("Find it")
+        caller = Caller(server, http)
+        task_id = await caller.create("Find it")
         executor.step("Look")
         executor.items.put_nowait(Finished("Found", recordings={"webm": film}))
-        await api.reached(task_id, "finished")
-        page = await open_page(browser, api, f"/tasks/{task_id}")
+        await caller.reached(task_id, "finished")
+        page = await open_page(browser, caller, f"/tasks/{task_id}")
         await page.until("!!document.querySelector('video')")
         marks = await page.run("!!document.querySelector('.film-marks')")
         await page.click(".timeline button")
@@ -191,10 +193,14 @@ async def test_a_film_whose_beginning_is_not_known_has_no_marks(
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-async def test_everybody_can_use_the_marks(width: int, dark: bool, browser: Browser, api: Caller):
+async def test_everybody_can_use_the_marks(
+    width: int, dark: bool, browser: Browser, caller: Caller
+):
     """Names, contrast and sizes, also of the current mark."""
-    path, _ = await _filmed(api)
-    page = await _opened(browser, api, path, width=width, height=900, dark=dark, phone=width == 390)
+    path, _ = await _filmed(caller)
+    page = await _opened(
+        browser, caller, path, width=width, height=900, dark=dark, phone=width == 390
+    )
     await page.run(f"document.querySelectorAll('{MARKS}')[1].click()")
     await page.until(f"{SHOWN_MARK} === '2'")
 

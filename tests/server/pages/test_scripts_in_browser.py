@@ -7,12 +7,14 @@ from tests.server.pages.application import click_button, open_page, type_into
 TEXT = "script office\ninputs: company\n\nopen https://shop.example/{company}\n"
 
 
-async def test_versions_stand_side_by_side_and_can_be_edited(browser: Browser, api: Caller) -> None:
+async def test_versions_stand_side_by_side_and_can_be_edited(
+    browser: Browser, caller: Caller
+) -> None:
     """Differences are marked; a text that is no script is refused in the dialog."""
-    url = f"{api.server.url}/admin/scripts/office"
-    await api.put(url, json={"text": TEXT})
-    await api.put(url, json={"text": f"{TEXT}click “Prices”\n    role: link\n"})
-    page = await open_page(browser, api, "/scripts")
+    url = f"{caller.server.url}/admin/scripts/office"
+    await caller.put(url, json={"text": TEXT})
+    await caller.put(url, json={"text": f"{TEXT}click “Prices”\n    role: link\n"})
+    page = await open_page(browser, caller, "/scripts")
     await page.until("document.querySelector('.items a')?.innerText === 'office'")
     await page.click(".items a")
     await page.until("document.querySelectorAll('.script .changed').length === 2")
@@ -31,11 +33,11 @@ async def test_versions_stand_side_by_side_and_can_be_edited(browser: Browser, a
 
     assert head.split() == "Version 1, edited by a person Version 2, edited by a person".split()
     assert "line 5: “clik “Prices”” is not understood" in refused
-    versions = (await api.get(url)).json["versions"]
+    versions = (await caller.get(url)).json["versions"]
     assert [each["version"] for each in versions] == [3, 2, 1]
-    assert "go back" in (await api.get(f"{url}/3")).json["text"]
+    assert "go back" in (await caller.get(f"{url}/3")).json["text"]
 
     await click_button(page, "Delete")
     await click_button(page, "Delete", "dialog")
     await page.until("location.pathname === '/scripts'")
-    assert (await api.get(url)).status == 404
+    assert (await caller.get(url)).status == 404

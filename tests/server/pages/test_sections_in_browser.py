@@ -31,11 +31,11 @@ async def _until_rows(page: Page, number: int) -> list[str]:
     return await rows(page, ITEMS)
 
 
-async def test_a_task_that_failed_says_why(browser: Browser, api: Caller):
+async def test_a_task_that_failed_says_why(browser: Browser, caller: Caller):
     """At the top of the page, and at its last step; each step has its picture."""
-    task_id = await api.create("Fail it")
-    await api.reached(task_id, "failed")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await caller.create("Fail it")
+    await caller.reached(task_id, "failed")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     steps = await rows(page, ".timeline li")
     await page.click(".timeline li:first-child button")
     await page.until("document.querySelector('.stage img')?.alt === 'The page at step 1'")
@@ -50,11 +50,11 @@ async def test_a_task_that_failed_says_why(browser: Browser, api: Caller):
     assert page.complaints == []
 
 
-async def test_an_output_is_a_table_a_tree_and_text(browser: Browser, api: Caller):
+async def test_an_output_is_a_table_a_tree_and_text(browser: Browser, caller: Caller):
     """With the arrow keys between the three; a file is named."""
-    task_id = await api.create("Table of bicycles")
-    await api.reached(task_id, "finished")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await caller.create("Table of bicycles")
+    await caller.reached(task_id, "finished")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     table = await rows(page, "#output tbody td")
     await page.run("document.querySelector('[aria-controls=output][tabindex=\"0\"]').focus()")
     shown = []
@@ -71,33 +71,33 @@ async def test_an_output_is_a_table_a_tree_and_text(browser: Browser, api: Calle
     assert "prices.csv" in files[0]
 
 
-async def test_a_task_is_paused_resumed_and_stopped(browser: Browser, api: Caller):
+async def test_a_task_is_paused_resumed_and_stopped(browser: Browser, caller: Caller):
     """Its live page is in a frame, without its own buttons."""
-    task_id = await api.create("Wait for it")
-    await api.reached(task_id, "running", steps=2)
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await caller.create("Wait for it")
+    await caller.reached(task_id, "running", steps=2)
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("document.querySelector('iframe')?.contentDocument.title.includes('running')")
     bare = await page.run("document.querySelector('iframe').contentDocument.body.className")
     for button, status in (("Pause", "paused"), ("Resume", "running")):
         await click_button(page, button, ".heading")
-        await api.reached(task_id, status)
+        await caller.reached(task_id, status)
         await page.until(f"document.querySelector('.heading .pill').innerText === '{status}'")
     await click_button(page, "Stop", ".heading")
     await click_button(page, "Stop for good", "dialog")
     await page.until("document.querySelector('.heading .pill').innerText === 'stopped'")
 
     assert bare == "bare"
-    assert (await api.task(task_id))["status"] == "stopped"
+    assert (await caller.task(task_id))["status"] == "stopped"
     assert page.complaints == []
 
 
-async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Caller):
+async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, caller: Caller):
     """With its original fields; the value of a secret is in neither."""
-    task_id = await api.create(
+    task_id = await caller.create(
         "Table", llm_model="o3", allowed_domains=["a.example"], secrets={"pin": "s3cret-pin"}
     )
-    await api.reached(task_id, "finished")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    await caller.reached(task_id, "finished")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await click_button(page, "As code")
     code = []
     for language in ("curl", "Python", "TypeScript"):
@@ -108,50 +108,50 @@ async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Cal
     await page.until("document.getElementById('new-task')?.value === 'Table'")
     await click_button(page, "Run task")
     await page.until("document.querySelectorAll('#tasks tbody tr').length === 2")
-    (newest, _) = (await api.get("/tasks")).json["tasks"]
+    (newest, _) = (await caller.get("/tasks")).json["tasks"]
 
     for text in code:
         assert "a.example" in text
         assert "o3" in text
         assert "s3cret" not in text
     assert newest["id"] != task_id
-    record = api.stored(newest["id"])
+    record = caller.stored(newest["id"])
     assert record.llm_model == "o3"
 
 
-async def test_a_task_is_shared_and_unshared(browser: Browser, api: Caller):
+async def test_a_task_is_shared_and_unshared(browser: Browser, caller: Caller):
     """With a link that needs no key, until it is revoked."""
-    task_id = await api.create("Table")
-    await api.reached(task_id, "finished")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await caller.create("Table")
+    await caller.reached(task_id, "finished")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await click_button(page, "Share")
     await click_button(page, "Make a public link", "dialog")
     await page.until("document.querySelector('dialog pre')?.innerText.includes('/share/')")
     link = await page.text("dialog pre")
     found = await violations(page)
-    shown = await api.get(link, key=False)
+    shown = await caller.get(link, key=False)
     await click_button(page, "Take it back", "dialog")
     await page.until("!document.querySelector('dialog pre')")
-    gone = await api.get(link, key=False)
+    gone = await caller.get(link, key=False)
 
     assert found == []
     assert (shown.status, gone.status) == (200, 404)
-    assert (await api.task(task_id))["public_share_url"] is None
+    assert (await caller.task(task_id))["public_share_url"] is None
     assert page.complaints == []
 
 
-async def test_an_unknown_task_is_said_in_words(browser: Browser, api: Caller):
+async def test_an_unknown_task_is_said_in_words(browser: Browser, caller: Caller):
     """The page has a link back."""
-    page = await open_page(browser, api, "/tasks/00000000-0000-4000-8000-000000000000")
+    page = await open_page(browser, caller, "/tasks/00000000-0000-4000-8000-000000000000")
 
     await page.until("document.querySelector('main').innerText.includes('There is no such task')")
     await click_button(page, "All tasks", "main")
     await page.until("location.pathname === '/'")
 
 
-async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, api: Caller):
+async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, caller: Caller):
     """It is described in words."""
-    page = await open_page(browser, api, "/schedules")
+    page = await open_page(browser, caller, "/schedules")
     await page.until("document.body.innerText.includes('Nothing runs by itself yet')")
     await click_button(page, "New schedule")
     await type_into(page, "dialog textarea", "Read the prices")
@@ -166,15 +166,15 @@ async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, api: Call
 
     assert "on weekdays at 06:30 UTC" in made
     assert "next run" in made
-    assert (await api.get("/scheduled-tasks")).json["total_count"] == 0
+    assert (await caller.get("/scheduled-tasks")).json["total_count"] == 0
     assert page.complaints == []
 
 
-async def test_the_form_proposes_the_default_model(browser: Browser, api: Caller):
+async def test_the_form_proposes_the_default_model(browser: Browser, caller: Caller):
     """A schedule from the page, and one without a model, run with the same."""
     body = {"task": "Read it", "schedule_type": "interval", "interval_minutes": 60}
-    assert (await api.post("/scheduled-task", json=body)).status == 200
-    page = await open_page(browser, api, "/schedules")
+    assert (await caller.post("/scheduled-task", json=body)).status == 200
+    page = await open_page(browser, caller, "/schedules")
     await click_button(page, "New schedule")
     await type_into(page, "dialog textarea", "Read it again")
     shown = await page.run(
@@ -183,27 +183,27 @@ async def test_the_form_proposes_the_default_model(browser: Browser, api: Caller
     )
     await click_button(page, "Add schedule", "dialog")
     await _until_rows(page, 2)
-    schedules = (await api.get("/scheduled-tasks")).json["tasks"]
+    schedules = (await caller.get("/scheduled-tasks")).json["tasks"]
 
     assert "gpt-4o (default)" in shown
     assert [each["llm_model"] for each in schedules] == ["gpt-4o"] * 2
 
 
-async def test_a_schedule_that_has_ended(browser: Browser, api: Caller):
+async def test_a_schedule_that_has_ended(browser: Browser, caller: Caller):
     """The page says so, and announces no run."""
     body = {"task": "Read it", "schedule_type": "interval", "interval_minutes": 60}
     body |= {"start_at": "2020-01-01T00:00:00Z", "end_at": "2020-02-01T00:00:00Z"}
-    assert (await api.post("/scheduled-task", json=body)).status == 200
-    page = await open_page(browser, api, "/schedules")
+    assert (await caller.post("/scheduled-task", json=body)).status == 200
+    page = await open_page(browser, caller, "/schedules")
     (shown,) = await _until_rows(page, 1)
 
     assert "ended" in shown
     assert "next run" not in shown
 
 
-async def test_a_profile_is_made_and_changed(browser: Browser, api: Caller):
+async def test_a_profile_is_made_and_changed(browser: Browser, caller: Caller):
     """Its name, and its settings."""
-    page = await open_page(browser, api, "/profiles")
+    page = await open_page(browser, caller, "/profiles")
     await click_button(page, "New profile")
     await type_into(page, "dialog input", "shop")
     await click_button(page, "Add profile", "dialog")
@@ -216,15 +216,15 @@ async def test_a_profile_is_made_and_changed(browser: Browser, api: Caller):
         "each.innerText.includes('shop') && each.innerText.includes('nothing'))"
     )
 
-    found = (await api.get("/browser-profiles")).json["profiles"]
+    found = (await caller.get("/browser-profiles")).json["profiles"]
     assert {each["profile_name"]: each["persist"] for each in found}["shop"] is False
 
 
-async def test_a_delivery_is_shown_and_sent_again(browser: Browser, api: Caller):
+async def test_a_delivery_is_shown_and_sent_again(browser: Browser, caller: Caller):
     """The event, the answers, and one more delivery of the same event."""
-    task_id = await api.create("Now")
-    await api.reached(task_id, "finished")
-    page = await open_page(browser, api, "/webhooks")
+    task_id = await caller.create("Now")
+    await caller.reached(task_id, "finished")
+    page = await open_page(browser, caller, "/webhooks")
     await _until_rows(page, 3)
     await page.until("!document.getElementById('deliveries').innerText.includes('pending')")
     await page.click(f"{ITEMS} summary")
@@ -248,9 +248,9 @@ async def test_a_delivery_shows_the_answer(browser: Browser, http: aiohttp.Clien
         receiver.headers = {"X-Name": PAYLOADS[0]}
         webhooks = [Webhook(receiver.url, SECRET)]
         async with LocalServer(executor="scripted", webhooks=webhooks) as server:
-            api = Caller(server, http)
-            await api.reached(await api.create("Now"), "finished")
-            page = await open_page(browser, api, "/webhooks")
+            caller = Caller(server, http)
+            await caller.reached(await caller.create("Now"), "finished")
+            page = await open_page(browser, caller, "/webhooks")
             await page.until("document.querySelectorAll('#deliveries > li').length === 3")
             await page.until("!document.getElementById('deliveries').innerText.includes('pending')")
             await page.click("#deliveries summary")
@@ -280,8 +280,8 @@ async def test_a_webhook_is_added_edited_paused_and_removed(
         receiving() as other,
         LocalServer(executor="scripted") as server,
     ):
-        api = Caller(server, http)
-        page = await open_page(browser, api, "/webhooks")
+        caller = Caller(server, http)
+        page = await open_page(browser, caller, "/webhooks")
         await click_button(page, "New webhook")
         await type_into(page, "dialog input", receiver.url)
         await type_into(page, "dialog [type=password]", SECRET)
@@ -312,28 +312,28 @@ async def test_a_webhook_is_added_edited_paused_and_removed(
     assert all("422" in each for each in page.complaints)
 
 
-async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Caller):
+async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, caller: Caller):
     """The key is valid until it is revoked."""
-    page = await open_page(browser, api, "/keys")
+    page = await open_page(browser, caller, "/keys")
     await click_button(page, "New key")
     await type_into(page, "dialog input", "shop")
     await click_button(page, "Make key", "dialog")
     await page.until("document.querySelector('dialog pre')?.innerText.startsWith('bu_')")
     bearer = {"Authorization": "Bearer " + await page.text("dialog pre")}
-    opened = (await api.get("/me", headers=bearer)).status
+    opened = (await caller.get("/me", headers=bearer)).status
     await click_button(page, "Done", "dialog")
     await click_button(page, "Revoke a key of shop")
     await click_button(page, "Revoke", "dialog")
     await page.until(f"document.querySelector('{ITEMS} .pill').innerText === 'revoked'")
 
     assert opened == 200
-    assert (await api.get("/me", headers=bearer)).status == 401
+    assert (await caller.get("/me", headers=bearer)).status == 401
     assert "bu_" not in await page.text()
 
 
-async def test_a_form_of_a_key_keeps_refused_values(browser: Browser, api: Caller):
+async def test_a_form_of_a_key_keeps_refused_values(browser: Browser, caller: Caller):
     """The server's refusal is shown in the form, and the values stay."""
-    page = await open_page(browser, api, "/keys")
+    page = await open_page(browser, caller, "/keys")
     await click_button(page, "New key")
     await type_into(page, "dialog input", "no name")
     await type_into(page, "dialog .pair input", "12.5")
@@ -346,7 +346,7 @@ async def test_a_form_of_a_key_keeps_refused_values(browser: Browser, api: Calle
     await click_button(page, "Done", "dialog")
     await page.until(f"document.querySelector('{ITEMS}').innerText.includes('store')")
     (row,) = await rows(page, ITEMS)
-    (key,) = (await api.get(f"{api.server.url}/admin/keys")).json["keys"]
+    (key,) = (await caller.get(f"{caller.server.url}/admin/keys")).json["keys"]
 
     assert found == []
     assert "$12.50" in row
@@ -354,9 +354,9 @@ async def test_a_form_of_a_key_keeps_refused_values(browser: Browser, api: Calle
     assert all("422" in each for each in page.complaints)
 
 
-async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, api: Caller):
+async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, caller: Caller):
     """No composer, no buttons and no other keys; the page says why."""
-    reader = await api.with_new_key("reader", scopes=["read"])
+    reader = await caller.with_new_key("reader", scopes=["read"])
     page = await open_page(browser, reader)
     composer = await page.run("document.querySelectorAll('.composer').length")
     await click_button(page, "Keys", "nav")
@@ -369,9 +369,9 @@ async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, a
 
 @pytest.mark.parametrize("path", ["/schedules", "/keys", "/profiles", "/files", "/webhooks"])
 @pytest.mark.parametrize("width", [1440, 390])
-async def test_the_heading_comes_first(browser: Browser, api: Caller, path: str, width: int):
+async def test_the_heading_comes_first(browser: Browser, caller: Caller, path: str, width: int):
     """It is above everything else of an empty page, on each screen."""
-    page = await open_page(browser, api, path, width=width, height=900)
+    page = await open_page(browser, caller, path, width=width, height=900)
     order = await page.run(
         "[...document.querySelectorAll('main > *')].filter((each) => each.checkVisibility())"
         ".map((each) => [each.className, each.getBoundingClientRect().top])"
@@ -387,13 +387,13 @@ async def test_a_picture_that_is_none(browser: Browser, http: aiohttp.ClientSess
     step = ScriptedStep("Look", screenshot=b"no picture")
     scenario = Scenario(steps=(step, "Read"), step_seconds=0, outcome="failed", reason=step)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
-        api = Caller(server, http)
-        task_id = await api.create("Look")
-        await api.reached(task_id, "failed")
-        page = await open_page(browser, api, width=1440)
+        caller = Caller(server, http)
+        task_id = await caller.create("Look")
+        await caller.reached(task_id, "failed")
+        page = await open_page(browser, caller, width=1440)
         await page.until("document.querySelector('.thumb')?.innerText === 'No picture'")
         torn = await page.run("document.querySelectorAll('img').length")
-        page = await open_page(browser, api, f"/tasks/{task_id}", width=1440)
+        page = await open_page(browser, caller, f"/tasks/{task_id}", width=1440)
         await page.click(".timeline li:first-child button")
         await page.until("document.querySelector('.stage')?.innerText.includes('cannot be shown')")
         await page.click(".timeline li:nth-child(2) button")

@@ -36,11 +36,11 @@ async def test_what_cannot_be_done_is_said(watched: Caller, http: aiohttp.Client
         running = await page.order("resume")
         await page.order("pause")
         paused = await page.order("pause")
-        api = await watched.put(f"/pause-task?task_id={task['id']}")
+        caller = await watched.put(f"/pause-task?task_id={task['id']}")
 
     assert running["detail"] == "Agent session is not paused but running"
-    assert (paused["status"], paused["order"]) == (api.status, "pause")
-    assert paused["detail"] == api.json["detail"]
+    assert (paused["status"], paused["order"]) == (caller.status, "pause")
+    assert paused["detail"] == caller.json["detail"]
 
 
 async def test_a_shared_page_only_watches(

@@ -56,16 +56,16 @@ def server_options() -> dict[str, Any]:
     return {"executor": ScriptedExecutor(SCENARIOS)}
 
 
-async def _ended(api: Caller, text: str) -> str:
-    task_id = await api.create(text)
-    await api.reached(task_id, "finished")
+async def _ended(caller: Caller, text: str) -> str:
+    task_id = await caller.create(text)
+    await caller.reached(task_id, "finished")
     return task_id
 
 
-async def test_the_marks_of_an_answer_are_rendered(browser: Browser, api: Caller):
+async def test_the_marks_of_an_answer_are_rendered(browser: Browser, caller: Caller):
     """Headings, emphasis, lists and code; a tag is text, and the plain text is one tab away."""
-    task_id = await _ended(api, "Marked")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await _ended(caller, "Marked")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('.prose')")
     tags = await page.run(TAGS)
     shown = await page.text("#output")
@@ -82,10 +82,10 @@ async def test_the_marks_of_an_answer_are_rendered(browser: Browser, api: Caller
     assert page.complaints == []
 
 
-async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, api: Caller):
+async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, caller: Caller):
     """In a heading, a list, code and emphasis each payload is text."""
-    task_id = await _ended(api, "Hostile")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await _ended(caller, "Hostile")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('.prose')")
     tags = await page.run(
         "[...new Set([...document.querySelectorAll('.prose *')].map((each) => each.tagName))]"
@@ -97,10 +97,10 @@ async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, api: Cal
     assert page.complaints == []
 
 
-async def test_a_plain_answer_has_no_tabs(browser: Browser, api: Caller):
+async def test_a_plain_answer_has_no_tabs(browser: Browser, caller: Caller):
     """It has no tabs, and its lines stay lines."""
-    task_id = await _ended(api, "Plain")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await _ended(caller, "Plain")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.getElementById('output')")
 
     assert await page.text("#output") == "Two lines\nof words"
@@ -108,30 +108,30 @@ async def test_a_plain_answer_has_no_tabs(browser: Browser, api: Caller):
     assert await violations(page) == []
 
 
-async def test_a_very_long_answer_is_shown_unchanged(browser: Browser, api: Caller):
+async def test_a_very_long_answer_is_shown_unchanged(browser: Browser, caller: Caller):
     """Its marks are not rendered, as each line would be an element of the page."""
-    task_id = await _ended(api, "Endless")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await _ended(caller, "Endless")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.getElementById('output')")
 
     assert (await page.text("#output")).startswith("- a line\n- a line")
     assert await page.run("document.querySelectorAll('.prose li').length") == 0
 
 
-async def test_deep_json_is_shown_as_text(browser: Browser, api: Caller):
+async def test_deep_json_is_shown_as_text(browser: Browser, caller: Caller):
     """A tree of a thousand levels would be too much for the script that draws it."""
-    task_id = await _ended(api, "Nested")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await _ended(caller, "Nested")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.getElementById('output')")
 
     assert await page.text("#output") == NESTED
 
 
 @pytest.mark.parametrize("name", ["Unlike", "Wide"])
-async def test_much_json_does_not_block_the_browser(browser: Browser, api: Caller, name: str):
+async def test_much_json_does_not_block_the_browser(browser: Browser, caller: Caller, name: str):
     """There is no table of ten thousand columns, and of a tree only open parts are drawn."""
-    task_id = await _ended(api, name)
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await _ended(caller, name)
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('.node')")
     drawn = await page.run("document.querySelectorAll('#output *').length")
     await page.click(".node .node summary")
@@ -141,10 +141,10 @@ async def test_much_json_does_not_block_the_browser(browser: Browser, api: Calle
     assert page.complaints == []
 
 
-async def test_a_cell_without_a_value_is_empty(browser: Browser, api: Caller):
+async def test_a_cell_without_a_value_is_empty(browser: Browser, caller: Caller):
     """This includes a column with the name of a method of objects in the script."""
-    task_id = await _ended(api, "Missing")
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await _ended(caller, "Missing")
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('#output td')")
 
     assert await page.run(
@@ -152,9 +152,9 @@ async def test_a_cell_without_a_value_is_empty(browser: Browser, api: Caller):
     ) == ["1", "", "", "2"]
 
 
-async def test_a_line_is_made_of_a_text_of_many(browser: Browser, api: Caller):
+async def test_a_line_is_made_of_a_text_of_many(browser: Browser, caller: Caller):
     """The time grows with the length, and not with its square: this one would take hours."""
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
 
     module = "import(document.querySelector('[type=module]').src.replace('frame', 'format'))"
     text = "'a' + '\\n'.repeat(3e6) + '# b'"
@@ -162,11 +162,11 @@ async def test_a_line_is_made_of_a_text_of_many(browser: Browser, api: Caller):
     assert await page.run(f"{module}.then(({{ oneLine }}) => oneLine({text}))") == "a b"
 
 
-async def test_a_list_shows_rows_in_words(browser: Browser, api: Caller):
+async def test_a_list_shows_rows_in_words(browser: Browser, caller: Caller):
     """Without the syntax of JSON; amounts of a dollar or more are shown in dollars."""
-    await _ended(api, "Rows")
-    await _ended(api, "Long")
-    page = await open_page(browser, api)
+    await _ended(caller, "Rows")
+    await _ended(caller, "Long")
+    page = await open_page(browser, caller)
     await page.until("document.querySelectorAll('#tasks tbody tr').length === 2")
     long, short = await rows(page)
 
@@ -174,11 +174,11 @@ async def test_a_list_shows_rows_in_words(browser: Browser, api: Caller):
     assert "$1.04" in long  # $0.01, and $0.025 for each of 41 steps
 
 
-async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, api: Caller):
+async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, caller: Caller):
     """The text stays until the task is resumed."""
-    task_id = await api.create("Login")
-    await api.reached(task_id, "paused", steps=1)
-    page = await open_page(browser, api, f"/tasks/{task_id}")
+    task_id = await caller.create("Login")
+    await caller.reached(task_id, "paused", steps=1)
+    page = await open_page(browser, caller, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('.asked')")
     asked, now = await page.text(".asked"), await page.text(".timeline .now")
     await click_button(page, "Resume")
@@ -190,10 +190,10 @@ async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, ap
     assert "Waits for you" in now
 
 
-async def test_recordings_have_names(browser: Browser, api: Caller):
+async def test_recordings_have_names(browser: Browser, caller: Caller):
     """Among the files of tasks none has the id of its task as its name."""
-    task_id = await _ended(api, "Long")
-    page = await open_page(browser, api, "/files")
+    task_id = await _ended(caller, "Long")
+    page = await open_page(browser, caller, "/files")
     await page.until("!!document.querySelector('#made .chips a')")
 
     assert await rows(page, "#made .chips a") == ["Recording"]
@@ -205,10 +205,10 @@ async def test_deliveries_name_their_tasks(browser: Browser, http: aiohttp.Clien
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         async with LocalServer(executor="scripted", webhooks=webhooks) as server:
-            api = Caller(server, http)
+            caller = Caller(server, http)
             for text in ("Read the news", "Buy " + "milk " * 60):
-                await _ended(api, text)
-            page = await open_page(browser, api, "/webhooks", width=390, height=844, phone=True)
+                await _ended(caller, text)
+            page = await open_page(browser, caller, "/webhooks", width=390, height=844, phone=True)
             await page.until("document.querySelectorAll('.delivery-task').length === 6")
             named = await page.run(
                 "[...document.querySelectorAll('.delivery-task')].map((each) => each.textContent)"

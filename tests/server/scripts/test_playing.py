@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -49,18 +49,18 @@ def register(
     return pages
 
 
-def task_of(site: Site, name: str) -> str:
+def task_of(company_site: Site, name: str) -> str:
     """The task of the first run, in step lines."""
     return (
-        f'Open {site.url}/, fill "Company name" with "{name}", click "Search" and click "{name}". '
-        "Tell me the company and the city"
+        f'Open {company_site.url}/, fill "Company name" with "{name}", click "Search" and '
+        f'click "{name}". Tell me the company and the city'
     )
 
 
-async def first_run(chromium: ChromiumExecutor, site: Site, name: str = "Blue Mill") -> str:
+async def first_run(chromium: ChromiumExecutor, company_site: Site, name: str = "Blue Mill") -> str:
     """Record the script, and return its text."""
     order = ScriptOrder("office", {"company": name})
-    done = await browse(chromium, task_of(site, name), schema=SCHEMA, script=order)
+    done = await browse(chromium, task_of(company_site, name), schema=SCHEMA, script=order)
     assert done.value == {"company": name, "city": CITIES[name]}
     assert isinstance(done.end, Finished)
     assert done.end.script is not None
@@ -76,18 +76,11 @@ async def play(
     return await browse(chromium, "Find it", schema=SCHEMA, script=order, **settings)
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    """The register as it is when the script is recorded."""
-    async with serve_pages(register()) as site:
-        yield site
-
-
 async def test_a_script_is_recorded_and_played_with_another_input(
-    chromium: ChromiumExecutor, site: Site
+    chromium: ChromiumExecutor, company_site: Site
 ) -> None:
     """The second run needs no model, and has the values of its own pages."""
-    text = await first_run(chromium, site)
+    text = await first_run(chromium, company_site)
     script = parse(text)
     assert script.inputs == ("company",)
     assert not script.unplaced
@@ -119,21 +112,24 @@ read city
 
 
 async def test_a_script_of_another_notation_is_refused_with_its_line(
-    chromium: ChromiumExecutor, site: Site
+    chromium: ChromiumExecutor, company_site: Site
 ) -> None:
     """No page is opened for it, and the reason says what to do."""
-    refused = await play(chromium, OLD.replace("URL", site.url))
+    refused = await play(chromium, OLD.replace("URL", company_site.url))
     assert refused.reason == (
         "Version 1 of the script office cannot be read: line 9: nothing is called “from” here. "
         "The nearest is: form. Correct it; or delete the script, and the next task records it "
         "again."
     )
-    assert site.asked == []
+    assert company_site.asked == []
 
 
-async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, site: Site) -> None:
+async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, company_site: Site) -> None:
     """An output file of the first run is one of the next runs, with their own content."""
-    task = f'Open {site.url}/, fill "Company name" with "Blue Mill", take a screenshot as form.png'
+    task = (
+        f'Open {company_site.url}/, fill "Company name" with "Blue Mill", '
+        "take a screenshot as form.png"
+    )
     order = ScriptOrder("office", {"company": "Blue Mill"})
     first = await browse(chromium, f"{task}. Tell me the text", script=order)
     assert isinstance(first.end, Finished)
@@ -152,11 +148,11 @@ async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, site: Sit
 
 @pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "x" * 300, "-x", "x\u202e"])
 async def test_no_file_is_written_outside_of_its_folder(
-    chromium: ChromiumExecutor, site: Site, name: str
+    chromium: ChromiumExecutor, company_site: Site, name: str
 ) -> None:
     """An input may be a part of a name, but the name stays that of a file."""
     text = (
-        f"script office\ninputs: company\n\nopen {site.url}/\n"
+        f"script office\ninputs: company\n\nopen {company_site.url}/\n"
         "take a screenshot as {company}.png\n"
     )
     done = await browse(
@@ -178,12 +174,12 @@ async def test_no_file_is_written_outside_of_its_folder(
     ],
 )  # fmt: skip
 async def test_a_changed_page_gives_the_right_answer_or_a_reason(
-    chromium: ChromiumExecutor, site: Site, later: dict[str, str], reason: str
+    chromium: ChromiumExecutor, company_site: Site, later: dict[str, str], reason: str
 ) -> None:
     """A changed place is refused by its step, and never guessed."""
-    text = await first_run(chromium, site)
+    text = await first_run(chromium, company_site)
     async with serve_pages(register(**later)) as changed:
-        done = await play(chromium, text.replace(site.url, changed.url))
+        done = await play(chromium, text.replace(company_site.url, changed.url))
     if reason:
         assert isinstance(done.end, Failed)
         assert reason in done.reason
@@ -193,12 +189,12 @@ async def test_a_changed_page_gives_the_right_answer_or_a_reason(
 
 @pytest.mark.parametrize("later", [{"link": "{name} Ltd"}, {"term": "Town"}])
 async def test_what_does_not_fit_may_go_to_the_agent(
-    chromium: ChromiumExecutor, site: Site, later: dict[str, str]
+    chromium: ChromiumExecutor, company_site: Site, later: dict[str, str]
 ) -> None:
     """Nothing is mended step by step; the agent does the task anew, if nothing was changed."""
-    text = await first_run(chromium, site)
+    text = await first_run(chromium, company_site)
     async with serve_pages(register(**later)) as changed:
-        done = await play(chromium, text.replace(site.url, changed.url))
+        done = await play(chromium, text.replace(company_site.url, changed.url))
 
     assert isinstance(done.end, Failed)
     assert done.end.script is not None
@@ -206,7 +202,9 @@ async def test_what_does_not_fit_may_go_to_the_agent(
     assert (done.end.script.model_calls, done.end.script.text) == (0, "")
 
 
-async def test_what_has_no_name_is_asked_of_a_model_once(browser_path: str, site: Site) -> None:
+async def test_what_has_no_name_is_asked_of_a_model_once(
+    browser_path: str, company_site: Site
+) -> None:
     """The other fields are read from the page as before."""
     schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "mood": {"type": "string"}}}
     said: Says = {"company": "no", "city": "no", "mood": "calm"}
@@ -215,7 +213,7 @@ async def test_what_has_no_name_is_asked_of_a_model_once(browser_path: str, site
         reading = Model.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
         executor = ChromiumExecutor(settings, reading)
         try:
-            text = await first_run(executor, site)
+            text = await first_run(executor, company_site)
             text = text.replace("answer: end\n", "answer: end\nneeds the model: mood\n")
             order = ScriptOrder("office", {"company": "Old Mill"}, text, 1)
             done = await browse(executor, "Find it", schema=schema, script=order)
@@ -266,9 +264,11 @@ async def test_what_changes_something_is_left_to_a_person(chromium: ChromiumExec
     }
     first = {**shop, "/": shop["/"].format(label="Order tea")}
     order = ScriptOrder("order", {})
-    async with serve_pages(first) as site:
+    async with serve_pages(first) as company_site:
         done = await browse(
-            chromium, f"Open {site.url}/, click “Order tea” and tell me the title", script=order
+            chromium,
+            f"Open {company_site.url}/, click “Order tea” and tell me the title",
+            script=order,
         )
         assert isinstance(done.end, Finished)
         assert done.end.script is not None
@@ -276,15 +276,15 @@ async def test_what_changes_something_is_left_to_a_person(chromium: ChromiumExec
         assert "effect: changes" in text
         played = await browse(chromium, "Order it", script=ScriptOrder("order", {}, text, 1))
         assert played.output == "Thanks"
-        assert site.asked.count("/order") == 2
+        assert company_site.asked.count("/order") == 2
     changed = {**shop, "/": shop["/"].format(label="Order coffee")}
-    async with serve_pages(changed) as site:
-        text = text.replace(re.findall(r"http://127\.0\.0\.1:\d+", text)[0], site.url)
+    async with serve_pages(changed) as company_site:
+        text = text.replace(re.findall(r"http://127\.0\.0\.1:\d+", text)[0], company_site.url)
         refused = await browse(
             chromium, "Order it", script=ScriptOrder("order", {}, text, 1, is_attended=False)
         )
         asked = await browse(chromium, "Order it", script=ScriptOrder("order", {}, text, 1))
-        ordered += [path for path in site.asked if path == "/order"]
+        ordered += [path for path in company_site.asked if path == "/order"]
 
     assert "Order coffee" in refused.reason or "nothing found" in refused.reason
     assert isinstance(refused.end, Failed)

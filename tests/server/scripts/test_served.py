@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.storage import scripts
 from browser_use_async.testing import ScriptedExecutor
-from tests.server.browser.pages import Site, serve_pages
+from tests.server.browser.pages import Site
 from tests.server.calling import Caller
-from tests.server.scripts.test_playing import CITIES, SCHEMA, register, task_of
+from tests.server.scripts.test_playing import CITIES, SCHEMA, task_of
 from tests.support.patience import until
 
 TASK_SECONDS = 90.0
@@ -28,37 +27,30 @@ def server_options(browser_path: str) -> dict[str, Any]:
     return {"executor": "chromium", "chromium": OPEN, "recordings": False}
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    """The register."""
-    async with serve_pages(register()) as site:
-        yield site
-
-
 def pairs(name: str) -> dict[str, str]:
     """The metadata of a task that names the script."""
     return {"bu_async.script": "office", "bu_async.inputs": json.dumps({"company": name})}
 
 
-async def create(api: Caller, site: Site, name: str) -> str:
+async def create(caller: Caller, company_site: Site, name: str) -> str:
     """Create a task for a company."""
-    return await api.create(
-        task_of(site, name), metadata=pairs(name), structured_output_json=json.dumps(SCHEMA)
+    return await caller.create(
+        task_of(company_site, name), metadata=pairs(name), structured_output_json=json.dumps(SCHEMA)
     )
 
 
-async def end_of(api: Caller, task_id: str) -> dict[str, Any]:
+async def end_of(caller: Caller, task_id: str) -> dict[str, Any]:
     """Wait for the end of a task."""
-    await until(lambda: api.stored(task_id).status.is_terminal, TASK_SECONDS)
-    task: dict[str, Any] = await api.task(task_id)
+    await until(lambda: caller.stored(task_id).status.is_terminal, TASK_SECONDS)
+    task: dict[str, Any] = await caller.task(task_id)
     return task
 
 
-async def test_one_task_records_and_the_others_play(api: Caller, site: Site) -> None:
+async def test_one_task_records_and_the_others_play(caller: Caller, company_site: Site) -> None:
     """Tasks that are created together wait for the one that records; none does it twice."""
     names = [*CITIES] * 2
-    created = [await create(api, site, name) for name in names]
-    tasks = await asyncio.gather(*(end_of(api, each) for each in created))
+    created = [await create(caller, company_site, name) for name in names]
+    tasks = await asyncio.gather(*(end_of(caller, each) for each in created))
 
     for name, task in zip(names, tasks, strict=True):
         assert task["status"] == "finished", task
@@ -67,22 +59,26 @@ async def test_one_task_records_and_the_others_play(api: Caller, site: Site) -> 
     assert [any(goal.startswith("Script: ") for goal in each) for each in goals] == [
         False, *[True] * 5,
     ]  # fmt: skip
-    (listed,) = (await api.get(f"{api.server.url}/admin/scripts")).json["scripts"]
+    (listed,) = (await caller.get(f"{caller.server.url}/admin/scripts")).json["scripts"]
     assert (listed["name"], listed["version"], listed["origin"]) == ("office", 1, "recorded")
     assert (listed["plays"], listed["failures"], listed["steps"]) == (5, 0, 20)
     assert (listed["task_id"], listed["model_calls"]) == (created[0], 0)
 
 
-async def test_a_script_that_is_edited_is_played_from_then_on(api: Caller, site: Site) -> None:
+async def test_a_script_that_is_edited_is_played_from_then_on(
+    caller: Caller, company_site: Site
+) -> None:
     """An edited version is checked before it is stored, and each owner has scripts of their own."""
-    await end_of(api, await create(api, site, "Blue Mill"))
-    url = f"{api.server.url}/admin/scripts/office"
-    recorded = (await api.get(f"{url}/1")).json
-    refused = await api.put(url, json={"text": recorded["text"].replace("click", "clik")})
-    other = await api.put(url, json={"text": recorded["text"].replace("script office", "script b")})
-    kept = await api.put(url, json={"text": f"# by hand\n{recorded['text']}"})
-    task = await end_of(api, await create(api, site, "Old Mill"))
-    stranger = await api.with_new_key("stranger")
+    await end_of(caller, await create(caller, company_site, "Blue Mill"))
+    url = f"{caller.server.url}/admin/scripts/office"
+    recorded = (await caller.get(f"{url}/1")).json
+    refused = await caller.put(url, json={"text": recorded["text"].replace("click", "clik")})
+    other = await caller.put(
+        url, json={"text": recorded["text"].replace("script office", "script b")}
+    )
+    kept = await caller.put(url, json={"text": f"# by hand\n{recorded['text']}"})
+    task = await end_of(caller, await create(caller, company_site, "Old Mill"))
+    stranger = await caller.with_new_key("stranger")
 
     assert (refused.status, "clik" in refused.text, "click TEXT" in refused.text) == (
         422, True, True,
@@ -90,11 +86,11 @@ async def test_a_script_that_is_edited_is_played_from_then_on(api: Caller, site:
     assert "the script is called b" in other.text
     assert (kept.json["version"], kept.json["origin"]) == (2, "edited")
     assert json.loads(task["output"])["city"] == "Graz"
-    assert [each["plays"] for each in (await api.get(url)).json["versions"]] == [1, 0]
-    assert (await stranger.get(f"{api.server.url}/admin/scripts")).json == {"scripts": []}
+    assert [each["plays"] for each in (await caller.get(url)).json["versions"]] == [1, 0]
+    assert (await stranger.get(f"{caller.server.url}/admin/scripts")).json == {"scripts": []}
     assert (await stranger.get(url)).status == 404
-    assert (await api.ask("DELETE", url)).status == 200
-    assert (await api.get(url)).status == 404
+    assert (await caller.ask("DELETE", url)).status == 200
+    assert (await caller.get(url)).status == 404
 
 
 async def test_the_latest_fifty_versions_are_kept() -> None:
@@ -103,12 +99,12 @@ async def test_the_latest_fifty_versions_are_kept() -> None:
         LocalServer(executor="scripted") as server,
         aiohttp.ClientSession() as http,
     ):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         url = f"{server.url}/admin/scripts/front"
         for number in range(1, 53):
             text = f"# {number}\nscript front\nopen https://example.com/\n"
-            assert (await api.put(url, json={"text": text})).json["version"] == number
-        versions = (await api.get(url)).json["versions"]
+            assert (await caller.put(url, json={"text": text})).json["version"] == number
+        versions = (await caller.get(url)).json["versions"]
 
     assert [each["version"] for each in versions] == [*range(52, 2, -1)]
 
@@ -119,16 +115,16 @@ async def test_lists_of_scripts_have_no_texts() -> None:
         LocalServer(executor="scripted") as server,
         aiohttp.ClientSession() as http,
     ):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for name, count in (("a", 2), ("b", 1)):
             for number in range(count):
                 text = f"# {number}{'x' * 90_000}\nscript {name}\nopen https://example.com/\n"
-                await api.put(f"{server.url}/admin/scripts/{name}", json={"text": text})
-        listed = await api.get(f"{server.url}/admin/scripts")
-        versions = await api.get(f"{server.url}/admin/scripts/a")
-        first = (await api.get(f"{server.url}/admin/scripts/a/1")).json
-        none = await api.get(f"{server.url}/admin/scripts/a/3")
-        odd = await api.get(f"{server.url}/admin/scripts/a/x")
+                await caller.put(f"{server.url}/admin/scripts/{name}", json={"text": text})
+        listed = await caller.get(f"{server.url}/admin/scripts")
+        versions = await caller.get(f"{server.url}/admin/scripts/a")
+        first = (await caller.get(f"{server.url}/admin/scripts/a/1")).json
+        none = await caller.get(f"{server.url}/admin/scripts/a/3")
+        odd = await caller.get(f"{server.url}/admin/scripts/a/x")
 
     assert [(each["name"], each["version"]) for each in listed.json["scripts"]] == [
         ("a", 2),
@@ -146,16 +142,18 @@ async def test_scripts_of_an_owner_are_bounded(monkeypatch: pytest.MonkeyPatch) 
         LocalServer(executor="scripted") as server,
         aiohttp.ClientSession() as http,
     ):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         url = f"{server.url}/admin/scripts"
         text = "script s{}\nopen https://example.com/\n"
         for number in range(2):
-            await api.put(f"{url}/s{number}", json={"text": text.format(number)})
-        more = await api.put(f"{url}/more", json={"text": text.format(0)})
-        task = await api.post("/run-task", json={"task": "x", "metadata": {"bu_async.script": "m"}})
-        known = await api.put(f"{url}/s1", json={"text": "# new\n" + text.format(1)})
-        long = await api.put(f"{url}/s1", json={"text": "#" * 100_001})
-        stranger = await api.with_new_key("stranger")
+            await caller.put(f"{url}/s{number}", json={"text": text.format(number)})
+        more = await caller.put(f"{url}/more", json={"text": text.format(0)})
+        task = await caller.post(
+            "/run-task", json={"task": "x", "metadata": {"bu_async.script": "m"}}
+        )
+        known = await caller.put(f"{url}/s1", json={"text": "# new\n" + text.format(1)})
+        long = await caller.put(f"{url}/s1", json={"text": "#" * 100_001})
+        stranger = await caller.with_new_key("stranger")
         other = await stranger.put(f"{url}/s1", json={"text": text.format(1)})
 
     most = "there are 2 scripts of this key already, which are the most"
@@ -176,10 +174,10 @@ async def test_scripts_of_an_owner_are_bounded(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 async def test_pairs_that_name_no_script_are_refused(
-    api: Caller, metadata: dict[str, str], reason: str
+    caller: Caller, metadata: dict[str, str], reason: str
 ) -> None:
     """They are refused before the task is paid for."""
-    answer = await api.post("/run-task", json={"task": "Do it", "metadata": metadata})
+    answer = await caller.post("/run-task", json={"task": "Do it", "metadata": metadata})
 
     assert answer.status == 422
     assert reason in answer.text
@@ -203,9 +201,9 @@ async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: st
         LocalServer(executor=executor, balance_cents=100) as server,
         aiohttp.ClientSession() as http,
     ):
-        api = Caller(server, http)
-        answer = await api.post("/run-task", json={"task": "Do it", "metadata": pairs("x")})
-        balance = (await api.get("/balance")).json
+        caller = Caller(server, http)
+        answer = await caller.post("/run-task", json={"task": "Do it", "metadata": pairs("x")})
+        balance = (await caller.get("/balance")).json
 
     assert answer.status == 422
     assert f"neither records nor plays the script office: its executor is the {name}" in answer.text
@@ -214,16 +212,16 @@ async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: st
     assert not server.store.tasks
 
 
-async def test_an_input_that_is_missing_is_named(api: Caller, site: Site) -> None:
+async def test_an_input_that_is_missing_is_named(caller: Caller, company_site: Site) -> None:
     """No page is opened for it."""
-    await end_of(api, await create(api, site, "Blue Mill"))
-    asked = len(site.asked)
-    task_id = await api.create("Find it", metadata={"bu_async.script": "office"})
-    task = await end_of(api, task_id)
+    await end_of(caller, await create(caller, company_site, "Blue Mill"))
+    asked = len(company_site.asked)
+    task_id = await caller.create("Find it", metadata={"bu_async.script": "office"})
+    task = await end_of(caller, task_id)
 
     assert task["status"] == "failed"
     assert "needs the input “company”" in task["steps"][-1]["evaluation_previous_goal"]
-    assert len(site.asked) == asked
+    assert len(company_site.asked) == asked
 
 
 async def test_scripts_of_a_folder_are_loaded(tmp_path: Path) -> None:

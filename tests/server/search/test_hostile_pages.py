@@ -37,14 +37,14 @@ def server_options() -> dict[str, Any]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("body", _COSTLY.values(), ids=_COSTLY)
-async def test_a_costly_page_does_not_block_the_server(api: Caller, body: str):
+async def test_a_costly_page_does_not_block_the_server(caller: Caller, body: str):
     """While it is read and compared, the loop makes hundreds of turns.
 
     Read in the loop itself there would be a few.
     """
     async with raw_server({"/": page(body.encode(), headers=_UTF8)}) as url:
         search = {"url": f"{url}/", "query": "open"}
-        answer = asyncio.create_task(api.post("/search-url", json=search))
+        answer = asyncio.create_task(caller.post("/search-url", json=search))
         turns = 0
         while not answer.done():
             await asyncio.sleep(0)

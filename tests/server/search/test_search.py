@@ -32,7 +32,7 @@ PAGES = {
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
+async def searched_site(tmp_path: Path) -> AsyncIterator[StaticSite]:
     """A small website of the test."""
     for name, text in PAGES.items():
         (tmp_path / name).write_text(text)
@@ -41,38 +41,46 @@ async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
 
 
 @pytest.fixture
-async def searching(http: aiohttp.ClientSession, site: StaticSite) -> AsyncIterator[Caller]:
+async def searching(
+    http: aiohttp.ClientSession, searched_site: StaticSite
+) -> AsyncIterator[Caller]:
     """A server whose index is that website."""
-    async with LocalServer(executor="scripted", search=[site.url], balance_cents=10_000) as server:
+    async with LocalServer(
+        executor="scripted", search=[searched_site.url], balance_cents=10_000
+    ) as server:
         yield Caller(server, http)
 
 
-async def _content(api: Caller, site: StaticSite, query: str, **fields: Any) -> str:
-    answer = await api.post("/search-url", json={"url": site.url, "query": query, **fields})
+async def _content(caller: Caller, searched_site: StaticSite, query: str, **fields: Any) -> str:
+    answer = await caller.post(
+        "/search-url", json={"url": searched_site.url, "query": query, **fields}
+    )
     assert answer.status == 200, answer.text
-    assert answer.json["url"] == site.url
+    assert answer.json["url"] == searched_site.url
     content: str = answer.json["content"]
     return content
 
 
-async def test_a_website_is_read_for_the_passages_that_fit(searching: Caller, site: StaticSite):
+async def test_a_website_is_read_for_the_passages_that_fit(
+    searching: Caller, searched_site: StaticSite
+):
     """One click deep by default; passages that do not fit are left out."""
-    content = await _content(searching, site, "When do you open?")
+    content = await _content(searching, searched_site, "When do you open?")
 
     assert "We open at six" in content
     assert "sisters" not in content
 
 
-async def test_deeper_pages_need_more_depth(searching: Caller, site: StaticSite):
+async def test_deeper_pages_need_more_depth(searching: Caller, searched_site: StaticSite):
     """Depth 2 does not reach a page two clicks away; depth 3 does."""
-    shallow = await _content(searching, site, "open on holidays", depth=2)
-    deep = await _content(searching, site, "open on holidays", depth=3)
+    shallow = await _content(searching, searched_site, "open on holidays", depth=2)
+    deep = await _content(searching, searched_site, "open on holidays", depth=3)
 
     assert "at eight" not in shallow
     assert "at eight" in deep
 
 
-async def test_pages_are_read_live(searching: Caller, site: StaticSite, tmp_path: Path):
+async def test_pages_are_read_live(searching: Caller, searched_site: StaticSite, tmp_path: Path):
     """A page that changes is read in its present form, though the index knew it before."""
     before = await searching.post("/simple-search", json={"query": "founded"})
     (tmp_path / "history.html").write_text("<title>H</title><p>Founded in 1899 by a monk.</p>")
@@ -90,17 +98,17 @@ async def test_at_most_so_many_websites_are_read(searching: Caller):
     assert len(answer.json["results"]) == 1
 
 
-async def test_a_query_that_nothing_fits(searching: Caller, site: StaticSite):
+async def test_a_query_that_nothing_fits(searching: Caller, searched_site: StaticSite):
     """The answer says so."""
-    content = await _content(searching, site, "submarines")
+    content = await _content(searching, searched_site, "submarines")
 
     assert content.startswith("Nothing on the 3 pages")
     assert (await searching.post("/simple-search", json={"query": "zebra"})).json == {"results": []}
 
 
-async def test_searches_cost_the_published_prices(searching: Caller, site: StaticSite):
+async def test_searches_cost_the_published_prices(searching: Caller, searched_site: StaticSite):
     """Before anything is read, for any results."""
-    await _content(searching, site, "open", depth=4)
+    await _content(searching, searched_site, "open", depth=4)
     await searching.post("/simple-search", json={"query": "open", "max_websites": 3, "depth": 2})
 
     assert (await searching.get("/balance")).json == {"balance": str(10_000 - 4 - 6)}
@@ -135,23 +143,25 @@ async def test_an_unreachable_website_is_reported(searching: Caller):
     assert "could not be opened" in answer.json["detail"]
 
 
-async def test_without_a_backend_there_is_no_web_search(api: Caller):
+async def test_without_a_backend_there_is_no_web_search(caller: Caller):
     """A clear 503, and nothing is charged."""
-    answer = await api.post("/simple-search", json={"query": "x"})
+    answer = await caller.post("/simple-search", json={"query": "x"})
 
     assert answer.status == 503
     assert "--search" in answer.json["detail"]
-    assert (await api.get("/balance")).json == {"balance": "10000"}
+    assert (await caller.get("/balance")).json == {"balance": "10000"}
 
 
-async def test_addresses_may_come_from_searxng(http: aiohttp.ClientSession, site: StaticSite):
+async def test_addresses_may_come_from_searxng(
+    http: aiohttp.ClientSession, searched_site: StaticSite
+):
     """Its snippets are not used: the pages are read."""
     asked: list[dict[str, str]] = []
 
     async def search(request: web.Request) -> web.Response:
         asked.append(dict(request.query))
         rows = [
-            {"url": f"{site.url}/history.html", "content": "a snippet"},
+            {"url": f"{searched_site.url}/history.html", "content": "a snippet"},
             {"url": "http://127.0.0.1:9/gone", "content": "another"},
         ]
         return web.json_response({"results": rows})
@@ -167,14 +177,16 @@ async def test_addresses_may_come_from_searxng(http: aiohttp.ClientSession, site
         async with LocalServer(
             executor="scripted",
             search=f"http://{host}:{port}/search",
-            chromium=ChromiumSettings(allow_private_addresses=[site.url]),
+            chromium=ChromiumSettings(allow_private_addresses=[searched_site.url]),
         ) as server:
             answer = await Caller(server, http).post("/simple-search", json={"query": "founded"})
     finally:
         await runner.cleanup()
 
     assert asked == [{"q": "founded", "format": "json"}]
-    assert [result["url"] for result in answer.json["results"]] == [f"{site.url}/history.html"]
+    assert [result["url"] for result in answer.json["results"]] == [
+        f"{searched_site.url}/history.html"
+    ]
     assert "sisters" in answer.text
     assert "snippet" not in answer.text
 
@@ -187,7 +199,7 @@ def test_a_backend_that_cannot_be_is_refused(search: Any):
 
 
 async def test_each_website_comes_before_a_second_page_of_one(
-    http: aiohttp.ClientSession, site: StaticSite, tmp_path_factory: pytest.TempPathFactory
+    http: aiohttp.ClientSession, searched_site: StaticSite, tmp_path_factory: pytest.TempPathFactory
 ):
     """The API counts websites: further pages of the best one leave room for the others."""
     other_pages = tmp_path_factory.mktemp("other")
@@ -195,16 +207,16 @@ async def test_each_website_comes_before_a_second_page_of_one(
     async with (
         StaticSite(other_pages) as other,
         LocalServer(
-            executor="scripted", search=[site.url, other.url], balance_cents=10_000
+            executor="scripted", search=[searched_site.url, other.url], balance_cents=10_000
         ) as server,
     ):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         body = {"query": "opening hours: when do you open", "max_websites": 3}
-        results = (await api.post("/simple-search", json=body)).json["results"]
+        results = (await caller.post("/simple-search", json=body)).json["results"]
 
     sites = [str(URL(each["url"]).origin()) for each in results]
     assert len(sites) == 3
-    assert sorted(sites[:2]) == sorted([site.url, other.url])
+    assert sorted(sites[:2]) == sorted([searched_site.url, other.url])
 
 
 async def test_an_index_of_nothing_is_made_again_soon(http: aiohttp.ClientSession, tmp_path: Path):
@@ -213,13 +225,13 @@ async def test_an_index_of_nothing_is_made_again_soon(http: aiohttp.ClientSessio
     async with StaticSite(tmp_path) as pages:
         url = pages.url
     async with LocalServer(executor="scripted", search=[url], balance_cents=10_000) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         body = {"query": "bread", "max_websites": 1}
-        before = after = await api.post("/simple-search", json=body)
+        before = after = await caller.post("/simple-search", json=body)
         async with StaticSite(tmp_path, URL(url).port or 0), asyncio.timeout(PATIENCE):
             while after.status == 503:
                 await asyncio.sleep(0.5)
-                after = await api.post("/simple-search", json=body)
+                after = await caller.post("/simple-search", json=body)
 
     assert (before.status, after.status) == (503, 200)
     assert "We bake bread" in after.json["results"][0]["content"]

@@ -28,12 +28,6 @@ KEY = "a key of the operator's own"
 _READ_ONLY = "cannot be written by this user; change its permissions, or name a file elsewhere"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database is."""
-    return tmp_path / "server.db"
-
-
 async def _add(database: Database, *names: str) -> None:
     for name in names:
         await server_key(database, name, 500)
@@ -44,9 +38,9 @@ async def _names(database: Database) -> list[str]:
 
 
 @pytest.mark.parametrize("is_in_memory", [False, True])
-async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, path: Path):
+async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, database_path: Path):
     """The writes before its failure are undone; the next one is done."""
-    database = SqliteDatabase(None if is_in_memory else path)
+    database = SqliteDatabase(None if is_in_memory else database_path)
 
     async def fails(at: Database) -> None:
         await _add(at, "a")
@@ -60,9 +54,9 @@ async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, path:
     database.close()
 
 
-async def test_a_transaction_waits_for_nothing(path: Path):
+async def test_a_transaction_waits_for_nothing(database_path: Path):
     """Otherwise statements of others would become part of it; nothing of it is written."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
 
     async def waits(at: Database) -> None:
         await _add(at, "a")
@@ -162,85 +156,88 @@ async def test_files_are_read_in_parts(size: int, database: Database):
     assert await files.get("b", range(5)) == b"other"
 
 
-def test_only_the_owner_can_read_the_file(path: Path):
+def test_only_the_owner_can_read_the_file(database_path: Path):
     """Neither a new one, for any mask, nor one that was readable before, nor its log."""
     mask = os.umask(0)
     try:
-        database = SqliteDatabase(path)
+        database = SqliteDatabase(database_path)
         asyncio.run(_add(database, "a"))
-        log = path.with_name("server.db-wal")
-        modes = [stat.S_IMODE(each.stat().st_mode) for each in (path, log)]
+        log = database_path.with_name("server.db-wal")
+        modes = [stat.S_IMODE(each.stat().st_mode) for each in (database_path, log)]
         database.close()
-        path.chmod(0o644)
-        SqliteDatabase(path).close()
+        database_path.chmod(0o644)
+        SqliteDatabase(database_path).close()
     finally:
         os.umask(mask)
 
     assert modes == [0o600, 0o600]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(database_path.stat().st_mode) == 0o600
 
 
-async def test_a_closed_database_is_one_file(path: Path):
+async def test_a_closed_database_is_one_file(database_path: Path):
     """The log is written back, so that the file can be copied without the reserve of its disk."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     await _add(database, "a")
     database.close()
 
-    assert sorted(each.name for each in path.parent.iterdir()) == [
-        path.name,
-        f"{path.name}-reserve",
+    assert sorted(each.name for each in database_path.parent.iterdir()) == [
+        database_path.name,
+        f"{database_path.name}-reserve",
     ]
 
 
-async def test_a_second_owner_in_the_same_process(path: Path):
+async def test_a_second_owner_in_the_same_process(database_path: Path):
     """It is refused at once; the database is free when the first one has gone."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
-        SqliteDatabase(path)
+        SqliteDatabase(database_path)
     await _add(database, "a")
     database.close()
 
-    again = SqliteDatabase(path)
+    again = SqliteDatabase(database_path)
     assert await _names(again) == ["a"]
     again.close()
 
 
 @pytest.mark.torture
-def test_a_second_owner_in_another_process(path: Path):
+def test_a_second_owner_in_another_process(database_path: Path):
     """The same across processes, for an existing database and for a new one."""
     program = (
         "import sys; from browser_use_async.server import LocalServer; "
         "LocalServer(database=sys.argv[1])"
     )
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     for _ in range(2):
         other = subprocess.run(
-            [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
+            [sys.executable, "-c", program, str(database_path)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert other.returncode == 1
         assert "in use by another server" in other.stderr.splitlines()[-1]
         database.close()
-        database = SqliteDatabase(path)
+        database = SqliteDatabase(database_path)
     database.close()
 
 
-def test_a_server_that_was_never_started_releases_the_file(path: Path):
+def test_a_server_that_was_never_started_releases_the_file(database_path: Path):
     """Closing it, or dropping it, is enough."""
-    server = LocalServer(database=path)
+    server = LocalServer(database=database_path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
-        SqliteDatabase(path)
+        SqliteDatabase(database_path)
     del server
 
-    SqliteDatabase(path).close()
+    SqliteDatabase(database_path).close()
 
 
-def test_a_server_that_is_refused_takes_no_file(path: Path):
+def test_a_server_that_is_refused_takes_no_file(database_path: Path):
     """Settings are refused before the file is locked, so that another server can open it."""
     with pytest.raises(ConfigurationError, match="s3://") as refusal:
-        LocalServer(database=path, files="a folder")
+        LocalServer(database=database_path, files="a folder")
 
     # While the error, and with it the failed server, still exists.
-    SqliteDatabase(path).close()
+    SqliteDatabase(database_path).close()
     assert refusal.value
 
 
@@ -252,35 +249,35 @@ def test_a_server_that_is_refused_takes_no_file(path: Path):
         (1, "version before 1.0.0"),
     ],
 )
-def test_a_database_of_another_version(path: Path, version: int, words: str):
+def test_a_database_of_another_version(database_path: Path, version: int, words: str):
     """It is refused before anything is changed, and the error says what to do."""
-    SqliteDatabase(path).close()
-    connection = sqlite3.connect(path)
+    SqliteDatabase(database_path).close()
+    connection = sqlite3.connect(database_path)
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
-    before = path.read_bytes()
+    before = database_path.read_bytes()
 
     with pytest.raises(ConfigurationError, match=words):
-        SqliteDatabase(path)
-    assert path.read_bytes() == before
+        SqliteDatabase(database_path)
+    assert database_path.read_bytes() == before
 
 
-def test_a_database_of_another_program(path: Path):
+def test_a_database_of_another_program(database_path: Path):
     """Its tables and its mode are unchanged."""
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(database_path)
     connection.execute("CREATE TABLE theirs (a)")
     connection.close()
-    path.chmod(0o644)
-    before = path.read_bytes()
+    database_path.chmod(0o644)
+    before = database_path.read_bytes()
 
     with pytest.raises(ConfigurationError, match="another program; name another file"):
-        SqliteDatabase(path)
-    assert path.read_bytes() == before
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+        SqliteDatabase(database_path)
+    assert database_path.read_bytes() == before
+    assert stat.S_IMODE(database_path.stat().st_mode) == 0o644
 
 
-def _overwrite(path: Path, start: int, content: bytes) -> None:
-    with path.open("r+b") as file:
+def _overwrite(database_path: Path, start: int, content: bytes) -> None:
+    with database_path.open("r+b") as file:
         file.seek(start)
         file.write(content)
 
@@ -288,22 +285,22 @@ def _overwrite(path: Path, start: int, content: bytes) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda path: path.write_bytes(b"Dear diary, " * 1000),
-        lambda path: _overwrite(path, 4096 * 2, b"\xff" * 4096 * 3),
-        lambda path: path.write_bytes(path.read_bytes()[: 4096 * 3]),
-        lambda path: _overwrite(path, 100, b"\x00" * 1000),
+        lambda database_path: database_path.write_bytes(b"Dear diary, " * 1000),
+        lambda database_path: _overwrite(database_path, 4096 * 2, b"\xff" * 4096 * 3),
+        lambda database_path: database_path.write_bytes(database_path.read_bytes()[: 4096 * 3]),
+        lambda database_path: _overwrite(database_path, 100, b"\x00" * 1000),
     ],
     ids=["no database", "overwritten", "cut off", "no tables"],
 )
-async def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
+async def test_a_damaged_database(damage: Callable[[Path], object], database_path: Path):
     """It is found at the start, before a part of the data is served."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     await _add(database, *map(str, range(200)))
     database.close()
-    damage(path)
+    damage(database_path)
 
     with pytest.raises(ConfigurationError, match="damaged or no database of this server"):
-        SqliteDatabase(path)
+        SqliteDatabase(database_path)
 
 
 @pytest.mark.parametrize(
@@ -324,11 +321,11 @@ def test_a_place_where_no_file_can_be(place: str, words: str, tmp_path: Path):
 
 def test_a_read_only_directory(tmp_path: Path):
     """Neither a new file nor the log of an existing one can be created there."""
-    path = tmp_path / "server.db"
-    SqliteDatabase(path).close()
+    database_path = tmp_path / "server.db"
+    SqliteDatabase(database_path).close()
     tmp_path.chmod(0o500)
     try:
-        for each in (path, tmp_path / "new.db"):
+        for each in (database_path, tmp_path / "new.db"):
             with as_ordinary_user(), pytest.raises(ConfigurationError, match=_READ_ONLY) as raised:
                 SqliteDatabase(each)
             assert f"{tmp_path} cannot be written" in str(raised.value)
@@ -336,19 +333,19 @@ def test_a_read_only_directory(tmp_path: Path):
         tmp_path.chmod(0o700)
 
 
-def test_a_read_only_file(path: Path):
+def test_a_read_only_file(database_path: Path):
     """It is refused at the start, and unchanged."""
-    SqliteDatabase(path).close()
-    path.chmod(0o400)
+    SqliteDatabase(database_path).close()
+    database_path.chmod(0o400)
     with as_ordinary_user(), pytest.raises(ConfigurationError, match=_READ_ONLY):
-        SqliteDatabase(path)
+        SqliteDatabase(database_path)
 
-    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    assert stat.S_IMODE(database_path.stat().st_mode) == 0o400
 
 
-async def test_a_full_disk(path: Path):
+async def test_a_full_disk(database_path: Path):
     """A typed error that says what to do, and no partial write; with room it continues."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     (pages,) = (await database.rows("PRAGMA page_count"))[0]
     await database.rows(f"PRAGMA max_page_count = {pages + 5}")
 
@@ -365,7 +362,7 @@ async def test_a_full_disk(path: Path):
     await database.transact(work)
     database.close()
 
-    again = SqliteDatabase(path)
+    again = SqliteDatabase(database_path)
     assert len(await _names(again)) == 100
     again.close()
 
@@ -373,16 +370,16 @@ async def test_a_full_disk(path: Path):
 # --- secrets ------------------------------------------------------------------------------
 
 
-async def _put(path: Path, kind: str, key: str, document: dict[str, str]) -> None:
-    database = SqliteDatabase(path)
+async def _put(database_path: Path, kind: str, key: str, document: dict[str, str]) -> None:
+    database = SqliteDatabase(database_path)
     secrets = Secrets(database)
     await secrets.open()
     await secrets.put(database, kind, key, document)
     database.close()
 
 
-async def _opened(path: Path) -> dict[str, Any]:
-    database = SqliteDatabase(path)
+async def _opened(database_path: Path) -> dict[str, Any]:
+    database = SqliteDatabase(database_path)
     try:
         secrets = Secrets(database)
         await secrets.open()
@@ -391,21 +388,23 @@ async def _opened(path: Path) -> dict[str, Any]:
         database.close()
 
 
-async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_secrets_come_back_under_the_key(
+    database_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """They are sealed meanwhile, and deleted once they are forgotten."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    await _put(path, "schedule", "a", {"password": "canary-7531"})
-    database = SqliteDatabase(path)
+    await _put(database_path, "schedule", "a", {"password": "canary-7531"})
+    database = SqliteDatabase(database_path)
     secrets = Secrets(database)
     await secrets.open()
     await secrets.put(database, "schedule", "b", {"password": "other"})
     await secrets.delete(database, "schedule", "b")
-    on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    on_disk = b"".join(each.read_bytes() for each in database_path.parent.iterdir())
     database.close()
 
     assert secrets.refusal is None
     assert b"canary-7531" not in on_disk
-    assert await _opened(path) == {"a": {"password": "canary-7531"}}
+    assert await _opened(database_path) == {"a": {"password": "canary-7531"}}
 
 
 @pytest.mark.parametrize(
@@ -416,57 +415,59 @@ async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.M
     ],
 )
 def test_secrets_under_another_key(
-    key: str, words: str, path: Path, monkeypatch: pytest.MonkeyPatch
+    key: str, words: str, database_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The server does not start: its schedules would run without their secrets."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    asyncio.run(_put(path, "schedule", "a", {"password": "x"}))
+    asyncio.run(_put(database_path, "schedule", "a", {"password": "x"}))
     monkeypatch.setenv(KEY_VARIABLE, key)
-    before = path.read_bytes()
+    before = database_path.read_bytes()
 
     for _ in range(2):  # the first refusal has released the file
         with pytest.raises(ConfigurationError, match=words):
-            LocalServer(database=path)
-    assert path.read_bytes() == before
+            LocalServer(database=database_path)
+    assert database_path.read_bytes() == before
 
 
-async def test_a_secret_opens_in_its_own_place_only(path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_secret_opens_in_its_own_place_only(
+    database_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """A program that can write the file cannot give one schedule the secrets of another."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    await _put(path, "schedule", "a", {"password": "x"})
-    connection = sqlite3.connect(path)
+    await _put(database_path, "schedule", "a", {"password": "x"})
+    connection = sqlite3.connect(database_path)
     with connection:
         connection.execute("UPDATE secrets SET key = 'b'")
     connection.close()
 
     with pytest.raises(ConfigurationError, match="does not open"):
-        await _opened(path)
+        await _opened(database_path)
 
 
-async def test_a_key_that_protects_nothing(path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_key_that_protects_nothing(database_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A short key is refused, and the file is free again."""
     monkeypatch.setenv(KEY_VARIABLE, "short")
     with pytest.raises(ConfigurationError, match="needs 16 characters"):
-        LocalServer(database=path)
+        LocalServer(database=database_path)
     monkeypatch.delenv(KEY_VARIABLE)
 
-    SqliteDatabase(path).close()
+    SqliteDatabase(database_path).close()
 
 
 async def test_without_a_key_secrets_are_not_kept(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """The reason is logged, and the secret is not."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
-    await _put(path, "profile", "a", {"cookies": "canary-7531"})
+    await _put(database_path, "profile", "a", {"cookies": "canary-7531"})
 
-    assert await _opened(path) == {}
+    assert await _opened(database_path) == {}
     assert f"{KEY_VARIABLE} is not set" in caplog.text
     assert "canary" not in caplog.text
 
 
 @pytest.mark.long
-def test_without_the_package_secrets_are_not_kept(path: Path):
+def test_without_the_package_secrets_are_not_kept(database_path: Path):
     """In an interpreter without `cryptography`, the reason names the extra."""
     program = (
         "import sys; from pathlib import Path; sys.modules['cryptography'] = None; "
@@ -477,7 +478,7 @@ def test_without_the_package_secrets_are_not_kept(path: Path):
         "immediate(secrets.open()); print(secrets.refusal)"
     )
     result = subprocess.run(
-        [sys.executable, "-c", program, str(path)],
+        [sys.executable, "-c", program, str(database_path)],
         env={**os.environ, KEY_VARIABLE: KEY},
         capture_output=True,
         text=True,

@@ -185,23 +185,23 @@ async def test_old_tasks_are_deleted_if_it_is_wanted(http: aiohttp.ClientSession
     options = {"now": clock, "database": tmp_path / "server.db"}
     queue = FromQueue()
     async with LocalServer(executor=queue, **options) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         ids = []
         for number in range(80):
             clock.time += timedelta(hours=1)
             queue.items.put_nowait(Finished(str(number), files={"a.txt": b"x"}))
-            ids.append(await api.create())
-            await api.reached(ids[-1], "finished")
+            ids.append(await caller.create())
+            await caller.reached(ids[-1], "finished")
     clock.time += timedelta(hours=1)
     async with LocalServer(executor=queue, **options, task_days=1) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         await until(lambda: len(server.store.tasks) < 80)
         await until(lambda: len(server.store.tasks) == 24)
-        first = (await api.get("/tasks?limit=20")).json
-        last = (await api.get("/tasks?limit=20&page=2")).json
-        gone = await api.get(f"/task/{ids[0]}")
-        newest = await api.create()
-        count = (await api.get("/tasks?limit=1")).json["total_count"]
+        first = (await caller.get("/tasks?limit=20")).json
+        last = (await caller.get("/tasks?limit=20&page=2")).json
+        gone = await caller.get(f"/task/{ids[0]}")
+        newest = await caller.create()
+        count = (await caller.get("/tasks?limit=1")).json["total_count"]
     listed = [row["id"] for row in first["tasks"] + last["tasks"]]
 
     assert listed == ids[:-25:-1]

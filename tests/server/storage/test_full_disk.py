@@ -74,17 +74,17 @@ def _server(disk: Path) -> LocalServer:
 async def test_a_key_that_filled_the_disk_is_revoked(disk: Path, http: aiohttp.ClientSession):
     """It opens nothing any more, also after a restart, and its links are gone."""
     async with _server(disk) as server:
-        api = Caller(server, http, server.api_key)
-        shop = await api.with_new_key("shop")
+        caller = Caller(server, http, server.api_key)
+        shop = await caller.with_new_key("shop")
         task_id = await shop.create()
         live_url = (await shop.task(task_id))["live_url"]
         refused = await _fill_with_tasks(shop)
         _fill(disk)
         admin = f"{server.url}/admin"
-        (key,) = (await api.get(f"{admin}/keys")).json["keys"]
+        (key,) = (await caller.get(f"{admin}/keys")).json["keys"]
 
-        removed = await api.ask("DELETE", f"{admin}/links/{task_id}")
-        revoked = await api.ask("DELETE", f"{admin}/keys/{key['id']}")
+        removed = await caller.ask("DELETE", f"{admin}/links/{task_id}")
+        revoked = await caller.ask("DELETE", f"{admin}/keys/{key['id']}")
         statuses = [(await shop.get("/tasks")).status, (await shop.get("/balance")).status]
         page = await shop.get(live_url, key=False)
     (disk / "rubbish").unlink()

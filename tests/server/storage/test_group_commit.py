@@ -17,7 +17,7 @@ _NAMES = "SELECT name FROM server_keys ORDER BY name"
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+async def gathering(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     """A database in a file, as of a running server."""
     made = SqliteDatabase(tmp_path / "tasks.db")
     made.gather()
@@ -37,7 +37,7 @@ def _commits(log: Path) -> int:
     )
 
 
-async def _add(database: Database, name: str, *, size: int = 1, fails: bool = False) -> str:
+async def _add(gathering: Database, name: str, *, size: int = 1, fails: bool = False) -> str:
     async def work(at: Database) -> str:
         await at.rows(_INSERT, name=name, value=bytes(size))
         await at.announce(name, "created")
@@ -45,100 +45,100 @@ async def _add(database: Database, name: str, *, size: int = 1, fails: bool = Fa
             raise LookupError(name)
         return name
 
-    return await database.transact(work)
+    return await gathering.transact(work)
 
 
-async def _names(database: Database) -> list[str]:
-    return [name for (name,) in await database.rows(_NAMES)]
+async def _names(gathering: Database) -> list[str]:
+    return [name for (name,) in await gathering.rows(_NAMES)]
 
 
 async def test_what_is_written_at_once_is_committed_together(
-    database: SqliteDatabase, tmp_path: Path
+    gathering: SqliteDatabase, tmp_path: Path
 ) -> None:
     """Fifty transactions of one turn of the loop are one commit, and each has its result."""
     names = [f"{number:02}" for number in range(50)]
-    await _add(database, "before")
+    await _add(gathering, "before")
     before = _commits(tmp_path / "tasks.db-wal")
 
-    found = await asyncio.gather(*(_add(database, name) for name in names))
+    found = await asyncio.gather(*(_add(gathering, name) for name in names))
 
-    assert (found, await _names(database)) == (names, [*names, "before"])
+    assert (found, await _names(gathering)) == (names, [*names, "before"])
     assert _commits(tmp_path / "tasks.db-wal") == before + 1
 
 
 async def test_one_after_the_other_each_has_its_commit(
-    database: SqliteDatabase, tmp_path: Path
+    gathering: SqliteDatabase, tmp_path: Path
 ) -> None:
     """The control of the test above: a transaction that is awaited is committed then."""
-    await _add(database, "before")
+    await _add(gathering, "before")
     before = _commits(tmp_path / "tasks.db-wal")
 
     for number in range(5):
-        await _add(database, str(number))
+        await _add(gathering, str(number))
 
     assert _commits(tmp_path / "tasks.db-wal") == before + 5
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
 async def test_one_that_fails_undoes_none_of_the_others(
-    database: SqliteDatabase, failing: int
+    gathering: SqliteDatabase, failing: int
 ) -> None:
     """When one of three transactions fails, the others are committed, and only it has the error."""
     heard: list[str] = []
-    database.heard = lambda subject, _news: heard.append(subject)
+    gathering.heard = lambda subject, _news: heard.append(subject)
 
     found = await asyncio.gather(
-        *(_add(database, str(number), fails=number == failing) for number in range(3)),
+        *(_add(gathering, str(number), fails=number == failing) for number in range(3)),
         return_exceptions=True,
     )
 
     stay = [str(number) for number in range(3) if number != failing]
     assert isinstance(found[failing], LookupError)
-    assert (await _names(database), heard) == (stay, stay)
+    assert (await _names(gathering), heard) == (stay, stay)
 
 
 async def test_a_read_in_between_sees_what_is_committed(
-    database: SqliteDatabase, tmp_path: Path
+    gathering: SqliteDatabase, tmp_path: Path
 ) -> None:
     """A read while a transaction waits for its commit commits first, and sees it."""
-    await _add(database, "before")
+    await _add(gathering, "before")
     log = tmp_path / "tasks.db-wal"
     before = _commits(log)
 
     async def read() -> tuple[list[str], int]:
-        return await _names(database), _commits(log) - before
+        return await _names(gathering), _commits(log) - before
 
-    writing = asyncio.gather(_add(database, "a"), _add(database, "b"))
+    writing = asyncio.gather(_add(gathering, "a"), _add(gathering, "b"))
     reading = asyncio.ensure_future(read())
 
     assert await reading == (["a", "b", "before"], 1)
     assert await writing == ["a", "b"]
 
 
-async def test_a_disk_that_is_full_at_the_commit_fails_all(database: SqliteDatabase) -> None:
+async def test_a_disk_that_is_full_at_the_commit_fails_all(gathering: SqliteDatabase) -> None:
     """If one of a group has no room, no transaction of it reports success."""
-    await _add(database, "before")
-    pages = (await database.rows("PRAGMA page_count"))[0][0]
-    await database.rows(f"PRAGMA max_page_count = {pages + 3}")
+    await _add(gathering, "before")
+    pages = (await gathering.rows("PRAGMA page_count"))[0][0]
+    await gathering.rows(f"PRAGMA max_page_count = {pages + 3}")
 
     found = await asyncio.gather(
-        *(_add(database, name, size=10 + (name == "b") * 10**6) for name in "abc"),
+        *(_add(gathering, name, size=10 + (name == "b") * 10**6) for name in "abc"),
         return_exceptions=True,
     )
 
     written = [name for name in found if not isinstance(name, BaseException)]
     failed = [each for each in found if isinstance(each, BaseException)]
     assert [type(each).__mro__[1] for each in failed] == [StorageUnavailableError] * len(failed)
-    assert await _names(database) == ["before", *written]
-    await database.rows(f"PRAGMA max_page_count = {pages + 1000}")
-    assert await _add(database, "later") == "later"
+    assert await _names(gathering) == ["before", *written]
+    await gathering.rows(f"PRAGMA max_page_count = {pages + 1000}")
+    assert await _add(gathering, "later") == "later"
 
 
 async def test_a_caller_that_is_cancelled_leaves_the_others_alone(
-    database: SqliteDatabase,
+    gathering: SqliteDatabase,
 ) -> None:
     """One of two callers that wait for the same commit is cancelled, and the other one returns."""
-    one, other = (asyncio.ensure_future(_add(database, name)) for name in ("one", "other"))
+    one, other = (asyncio.ensure_future(_add(gathering, name)) for name in ("one", "other"))
     await asyncio.sleep(0)
 
     one.cancel()
@@ -146,7 +146,7 @@ async def test_a_caller_that_is_cancelled_leaves_the_others_alone(
     assert await other == "other"
     with pytest.raises(asyncio.CancelledError):
         await one
-    assert await _names(database) == ["one", "other"]
+    assert await _names(gathering) == ["one", "other"]
 
 
 async def test_calls_that_create_tasks_share_their_commits(tmp_path: Path) -> None:

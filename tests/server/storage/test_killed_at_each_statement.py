@@ -12,17 +12,10 @@ from typing import Any
 import pytest
 
 from tests.server.storage.dying import CENTS
-from tests.server.webhooks.receiver import Call, Receiver, receiving
+from tests.server.webhooks.receiver import Call, Receiver
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """Accepts every event."""
-    async with receiving() as started:
-        yield started
 
 
 async def _points(

@@ -18,15 +18,9 @@ ROWS = 40
 WARNING = "was not closed"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where a database is."""
-    return tmp_path / "server.db"
-
-
-def log_of(path: Path) -> Path:
+def log_of(database_path: Path) -> Path:
     """The log of a database."""
-    return path.with_name(f"{path.name}-wal")
+    return database_path.with_name(f"{database_path.name}-wal")
 
 
 async def fill(database: SqliteDatabase, count: int = ROWS, size: int = 500) -> None:
@@ -35,20 +29,22 @@ async def fill(database: SqliteDatabase, count: int = ROWS, size: int = 500) -> 
         await server_key(database, f"key {number}", size)
 
 
-def kill(path: Path, database: SqliteDatabase) -> Path:
+def kill(database_path: Path, database: SqliteDatabase) -> Path:
     """The files as after the death of their owner, which lives on."""
-    left = path.parent / "left" / path.name
+    left = database_path.parent / "left" / database_path.name
     left.parent.mkdir(exist_ok=True)
-    for each in (path, log_of(path)):
+    for each in (database_path, log_of(database_path)):
         shutil.copy(each, left.parent)
     database.close()
     return left
 
 
-async def open_again(path: Path, caplog: pytest.LogCaptureFixture) -> tuple[int, list[str]]:
+async def open_again(
+    database_path: Path, caplog: pytest.LogCaptureFixture
+) -> tuple[int, list[str]]:
     """The rows that a new owner finds, and its warnings."""
     caplog.clear()
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     rows = await database.value("SELECT COUNT(*) FROM server_keys")
     database.close()
     return rows, [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
@@ -72,12 +68,12 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_lost_log_is_warned_of(
-    damage: str, path: Path, caplog: pytest.LogCaptureFixture
+    damage: str, database_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once, with the names of both files; later writes are kept and cause no warning."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     await fill(database)
-    left = kill(path, database)
+    left = kill(database_path, database)
     DAMAGES[damage](log_of(left))
 
     rows, warnings = await open_again(left, caplog)
@@ -92,26 +88,26 @@ async def test_a_lost_log_is_warned_of(
 
 @pytest.mark.parametrize("count", [0, 1, ROWS, 1000])
 async def test_a_death_with_its_log_loses_nothing(
-    count: int, path: Path, caplog: pytest.LogCaptureFixture
+    count: int, database_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whether or not the log began anew; nor does another death after that."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     await fill(database, count, size=3000)
-    left = kill(path, database)
+    left = kill(database_path, database)
     again = kill(left, SqliteDatabase(left))
 
     assert await open_again(again, caplog) == (count, [])
 
 
 async def test_a_death_in_the_middle_of_a_write_is_no_loss(
-    path: Path, caplog: pytest.LogCaptureFixture
+    database_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The written part of a transaction that was never committed is no damage."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     await fill(database)
-    before = log_of(path).stat().st_size
+    before = log_of(database_path).stat().st_size
     await server_key(database, "large", 20_000)
-    left = kill(path, database)
+    left = kill(database_path, database)
     log = log_of(left)
     assert log.stat().st_size > before + 3 * 4096
     whole, copy = log.read_bytes(), left.with_name("copy.db")
@@ -124,30 +120,30 @@ async def test_a_death_in_the_middle_of_a_write_is_no_loss(
 
 
 async def test_a_copy_of_a_closed_database_is_whole(
-    path: Path, caplog: pytest.LogCaptureFixture
+    database_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A backup of one file, and a server that was dropped without being closed."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     await fill(database)
     database.close()
-    copy = path.with_name("backup.db")
-    shutil.copy(path, copy)
-    dropped = SqliteDatabase(path)
+    copy = database_path.with_name("backup.db")
+    shutil.copy(database_path, copy)
+    dropped = SqliteDatabase(database_path)
     await fill(dropped, ROWS + 1)
     del dropped
 
     assert await open_again(copy, caplog) == (ROWS, [])
-    assert await open_again(path, caplog) == (ROWS + 1, [])
+    assert await open_again(database_path, caplog) == (ROWS + 1, [])
 
 
 @pytest.mark.long
-async def test_serve_warns_of_it(path: Path) -> None:
+async def test_serve_warns_of_it(database_path: Path) -> None:
     """On stderr, when it starts without the log of the server that was killed."""
 
     async def started() -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
-            *("--database", str(path), "--executor", "scripted"),
+            *("--database", str(database_path), "--executor", "scripted"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -159,7 +155,7 @@ async def test_serve_warns_of_it(path: Path) -> None:
     first = await started()
     first.kill()
     await first.communicate()
-    log_of(path).unlink()
+    log_of(database_path).unlink()
     second = await started()
     second.terminate()
     _out, said = await second.communicate()

@@ -31,7 +31,7 @@ URL = "s3://files/of/the-server"
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
+def storage_address() -> Iterator[str]:
     """The address of an object storage on this machine."""
     from moto.server import ThreadedMotoServer  # takes a second, which only these tests pay
 
@@ -44,18 +44,18 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 async def bucket(
-    endpoint: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
+    storage_address: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
 ) -> S3Store:
     """An empty bucket, which the environment names."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "id-of-the-tests",
         "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
         "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": storage_address,
     }.items():
         monkeypatch.setenv(name, value)
-    await (await http.post(f"{endpoint}/moto-api/reset")).release()
-    await (await http.put(f"{endpoint}/files")).release()
+    await (await http.post(f"{storage_address}/moto-api/reset")).release()
+    await (await http.put(f"{storage_address}/files")).release()
     return S3Store.from_url("s3://files", client_options={"allow_http": True})
 
 
@@ -77,8 +77,8 @@ def _server(
     )
 
 
-async def _link(api: Caller, task: str) -> str:
-    answer = await api.get(f"/task/{task}/output-file/report.bin")
+async def _link(caller: Caller, task: str) -> str:
+    answer = await caller.get(f"/task/{task}/output-file/report.bin")
     return str(answer.json["download_url"])
 
 
@@ -86,14 +86,14 @@ async def _link(api: Caller, task: str) -> str:
 async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohttp.ClientSession):
     """The whole file and a range, by the same link as before."""
     async with _server() as server:
-        api = Caller(server, http)
-        task = await api.create()
-        await api.reached(task, "finished")
-        link = await _link(api, task)
-        before = await api.get(link, key=False)
+        caller = Caller(server, http)
+        task = await caller.create()
+        await caller.reached(task, "finished")
+        link = await _link(caller, task)
+        before = await caller.get(link, key=False)
         await until(lambda: _names(bucket))
-        after = await api.get(link, key=False)
-        part = await api.get(link, key=False, headers={"Range": "bytes=1048570-1048581"})
+        after = await caller.get(link, key=False)
+        part = await caller.get(link, key=False, headers={"Range": "bytes=1048570-1048581"})
 
     assert before.body == after.body == REPORT
     assert before.headers["ETag"] == after.headers["ETag"]
@@ -107,13 +107,13 @@ async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohtt
 async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohttp.ClientSession):
     """An upload of the same name replaces the object, and the same content keeps it."""
     async with _server() as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
 
         async def upload(content: bytes) -> None:
             wanted = {"file_name": "a.txt", "content_type": "text/plain"}
-            answer = await api.post("/uploads/presigned-url", json=wanted)
+            answer = await caller.post("/uploads/presigned-url", json=wanted)
             headers = {"Content-Type": "text/plain"}
-            sent = await api.put(
+            sent = await caller.put(
                 answer.json["upload_url"], key=False, data=content, headers=headers
             )
             assert sent.status == 200
@@ -125,7 +125,7 @@ async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohtt
         await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != first)
         second = _names(bucket)
         await upload(b"two")
-        await api.create(included_file_names=["a.txt"])
+        await caller.create(included_file_names=["a.txt"])
         await upload(b"three")
         await until(lambda: len(_uploads(bucket)) == 1 and _uploads(bucket) != second)
 
@@ -171,13 +171,13 @@ async def test_files_of_a_shared_database_are_moved_and_deleted(
     async with LocalServer(
         executor="scripted", database=postgres, api_key="bu_of-the-tests-of-files", files=URL
     ) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         wanted = {"file_name": "a.txt", "content_type": "text/plain"}
         seen: list[str] = []
         for content in (b"one", b"two"):
-            answer = await api.post("/uploads/presigned-url", json=wanted)
+            answer = await caller.post("/uploads/presigned-url", json=wanted)
             link, headers = answer.json["upload_url"], {"Content-Type": "text/plain"}
-            sent = await api.put(link, key=False, data=content, headers=headers)
+            sent = await caller.put(link, key=False, data=content, headers=headers)
             assert sent.status == 200
             await until(lambda: len(_names(bucket)) == 1 and _names(bucket) != seen)  # noqa: B023
             seen = _names(bucket)
@@ -190,17 +190,17 @@ async def test_a_server_without_its_object_storage_says_what_is_missing(
     """A file that was moved is not empty; with the storage it can be read again."""
     database = tmp_path / "server.db"
     async with _server(database) as server:
-        api = Caller(server, http)
-        task = await api.create()
+        caller = Caller(server, http)
+        task = await caller.create()
         await until(lambda: _names(bucket))
-        await api.create()  # moved after the first one, which then is only there
+        await caller.create()  # moved after the first one, which then is only there
         await until(lambda: len(_names(bucket)) == 2)
     async with _server(database, files=None) as server:
-        api = Caller(server, http)
-        refused = await api.get(await _link(api, task), key=False)
+        caller = Caller(server, http)
+        refused = await caller.get(await _link(caller, task), key=False)
     async with _server(database) as server:
-        api = Caller(server, http)
-        read = await api.get(await _link(api, task), key=False)
+        caller = Caller(server, http)
+        read = await caller.get(await _link(caller, task), key=False)
 
     assert refused.status == 503
     assert "--files" in json.dumps(refused.json)
@@ -209,19 +209,19 @@ async def test_a_server_without_its_object_storage_says_what_is_missing(
 
 @pytest.mark.long
 async def test_files_stay_in_the_database_while_the_storage_refuses(
-    bucket: S3Store, http: aiohttp.ClientSession, endpoint: str
+    bucket: S3Store, http: aiohttp.ClientSession, storage_address: str
 ):
     """Tasks continue and their files can be read; they are moved when a bucket exists again."""
     async with _server() as server:
-        api = Caller(server, http)
-        await (await http.delete(f"{endpoint}/files")).release()
-        task = await api.create()
-        await api.reached(task, "finished")
-        link = await _link(api, task)
-        kept = await api.get(link, key=False)
-        await (await http.put(f"{endpoint}/files")).release()
+        caller = Caller(server, http)
+        await (await http.delete(f"{storage_address}/files")).release()
+        task = await caller.create()
+        await caller.reached(task, "finished")
+        link = await _link(caller, task)
+        kept = await caller.get(link, key=False)
+        await (await http.put(f"{storage_address}/files")).release()
         await until(lambda: _names(bucket))
-        moved = await api.get(link, key=False)
+        moved = await caller.get(link, key=False)
 
     assert kept.body == moved.body == REPORT
 
@@ -259,18 +259,18 @@ async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
 HOURLY = {"task": "Again", "schedule_type": "interval", "interval_minutes": 60}
 
 
-async def _send(api: Caller, file_name: str, content: bytes) -> None:
+async def _send(caller: Caller, file_name: str, content: bytes) -> None:
     body = {"file_name": file_name, "content_type": "text/plain"}
-    link = (await api.post("/uploads/presigned-url", json=body)).json["upload_url"]
+    link = (await caller.post("/uploads/presigned-url", json=body)).json["upload_url"]
     headers = {"Content-Type": "text/plain"}
-    assert (await api.put(link, key=False, data=content, headers=headers)).status == 200
+    assert (await caller.put(link, key=False, data=content, headers=headers)).status == 200
 
 
-async def _upload(api: Caller, bucket: S3Store) -> None:
+async def _upload(caller: Caller, bucket: S3Store) -> None:
     """Upload `notes.txt`, and wait until it is only in object storage."""
     file_name = "notes.txt"
     for count, content in enumerate((b"first", b"second"), 1):
-        await _send(api, file_name, content)
+        await _send(caller, file_name, content)
         name = f"/{FileFacts.of(content).digest[:32]}"
         await until(lambda: any(each.endswith(name) for each in _names(bucket)))  # noqa: B023
         file_name = f"moved after {count}.txt"
@@ -283,10 +283,10 @@ async def test_tasks_that_wait_for_their_files_are_counted(
     """Of several that are created at once only as many begin as there are slots."""
     executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=0, hangs=True))
     async with LocalServer(executor=executor, files=URL, max_concurrent_tasks=2) as server:
-        api = Caller(server, http)
-        await _upload(api, bucket)
+        caller = Caller(server, http)
+        await _upload(caller, bucket)
         task = {"task": "Read it", "included_file_names": ["notes.txt"]}
-        answers = await asyncio.gather(*(api.post("/run-task", json=task) for _ in range(6)))
+        answers = await asyncio.gather(*(caller.post("/run-task", json=task) for _ in range(6)))
 
     assert sorted(each.status for each in answers) == [200] * 2 + [429] * 4
     assert server.tasks_created == 2
@@ -306,14 +306,14 @@ async def test_a_file_that_is_replaced_while_a_task_gets_its_files_is_whole(
 
     queue, names = FromQueue(Finished("Done")), ["notes.txt", "moved after 1.txt"]
     async with LocalServer(executor=queue, files=URL) as server:
-        api = Caller(server, http)
-        await _upload(api, bucket)
+        caller = Caller(server, http)
+        await _upload(caller, bucket)
         monkeypatch.setattr(ObjectStore, "get", late)
-        creating = asyncio.ensure_future(api.create(included_file_names=names))
+        creating = asyncio.ensure_future(caller.create(included_file_names=names))
         await gets.wait()
-        await _send(api, names[1], b"another content, which has more bytes")
+        await _send(caller, names[1], b"another content, which has more bytes")
         may_go_on.set()
-        await api.reached(await creating, "finished")
+        await caller.reached(await creating, "finished")
 
     assert dict(queue.assignments[0].files) == {
         "notes.txt": b"first",
@@ -327,14 +327,14 @@ async def test_simultaneous_changes_of_a_schedule_are_both_made(
 ):
     """One that waits for a file does not undo another one."""
     async with _server() as server:
-        api = Caller(server, http)
-        await _upload(api, bucket)
+        caller = Caller(server, http)
+        await _upload(caller, bucket)
         begin = {"start_at": "2999-01-01T00:00:00Z", "included_file_names": ["notes.txt"]}
-        created = await api.post("/scheduled-task", json={**HOURLY, **begin})
+        created = await caller.post("/scheduled-task", json={**HOURLY, **begin})
         place = f"/scheduled-task/{created.json['id']}"
         changes: list[dict[str, Any]] = [{"llm_model": "gpt-4o-mini"}, {"is_active": False}]
-        answers = await asyncio.gather(*(api.put(place, json=each) for each in changes))
-        schedule = (await api.get(place)).json
+        answers = await asyncio.gather(*(caller.put(place, json=each) for each in changes))
+        schedule = (await caller.get(place)).json
 
     assert [each.status for each in answers] == [200, 200]
     assert (schedule["llm_model"], schedule["is_active"]) == ("gpt-4o-mini", False)
@@ -348,11 +348,11 @@ async def test_a_schedule_without_its_file_delays_no_other(
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
     database = tmp_path / "server.db"
     async with _server(database, now=lambda: moment) as server:
-        api = Caller(server, http)
-        await _upload(api, bucket)
+        caller = Caller(server, http)
+        await _upload(caller, bucket)
         for minute, names in enumerate((["notes.txt"], [])):
             begin = {"start_at": f"2026-03-01T12:0{minute + 1}:00Z", "included_file_names": names}
-            created = await api.post("/scheduled-task", json={**HOURLY, **begin})
+            created = await caller.post("/scheduled-task", json={**HOURLY, **begin})
             assert created.status == 200, created.text
     moment += timedelta(minutes=10)
     async with _server(database, files=None, now=lambda: moment) as server:
@@ -369,14 +369,14 @@ async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
     """It fails with the reason, if it had not begun; others still wait for their start."""
     database = tmp_path / "server.db"
     async with LocalServer(executor=NeverBegun(), database=database, files=URL) as server:
-        api = Caller(server, http)
-        await _upload(api, bucket)
-        reads = await api.create(included_file_names=["notes.txt"])
-        waits = await api.create()
+        caller = Caller(server, http)
+        await _upload(caller, bucket)
+        reads = await caller.create(included_file_names=["notes.txt"])
+        waits = await caller.create()
     obstore.delete(bucket, _names(bucket))
     async with LocalServer(executor=NeverBegun(), database=database, files=URL) as server:
-        api = Caller(server, http)
-        failed, waiting = await api.task(reads), await api.task(waits)
+        caller = Caller(server, http)
+        failed, waiting = await caller.task(reads), await caller.task(waits)
 
     assert (failed["status"], waiting["status"]) == ("failed", "created")
     assert "no such object" in failed["steps"][-1]["evaluation_previous_goal"]
@@ -393,14 +393,14 @@ async def test_a_task_of_a_fleet_whose_file_is_gone_fails(
     options["chromium"] = ChromiumSettings(max_browsers=1)
     worker = LocalServer(executor=FromQueue(Finished("Done")), role="worker", **options)
     async with LocalServer(executor="scripted", role="api", **options) as server:
-        api = Caller(server, http, key)
-        await _upload(api, bucket)
-        reads = await api.create(included_file_names=["notes.txt"])
-        other = await api.create()
+        caller = Caller(server, http, key)
+        await _upload(caller, bucket)
+        reads = await caller.create(included_file_names=["notes.txt"])
+        other = await caller.create()
         obstore.delete(bucket, _names(bucket))
         async with worker:
-            failed = await reached(api, reads, "failed")
-            await reached(api, other, "finished")
+            failed = await reached(caller, reads, "failed")
+            await reached(caller, other, "finished")
 
     reason = failed["steps"][-1]["evaluation_previous_goal"]
     assert reason == "A file that the task was to read is not there any more"

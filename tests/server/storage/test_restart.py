@@ -42,13 +42,7 @@ Starting = Callable[..., AbstractAsyncContextManager[Caller]]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database is."""
-    return tmp_path / "server.db"
-
-
-@pytest.fixture
-def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
+def starting(database_path: Path, http: aiohttp.ClientSession) -> Starting:
     """Starts a server on the file, with the same key each time."""
 
     @asynccontextmanager
@@ -57,7 +51,7 @@ def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
         given = {
             "executor": executor,
             "api_key": "bu_test_of_storage",
-            "database": path,
+            "database": database_path,
             **options,
         }
         async with LocalServer(**given) as server:
@@ -66,29 +60,29 @@ def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
     return start
 
 
-async def _everything(api: Caller) -> list[Any]:
+async def _everything(caller: Caller) -> list[Any]:
     """The API's answers about all tasks, without the port in its links."""
-    page = (await api.get("/tasks?limit=100")).json
-    tasks = [await api.task(row["id"]) for row in page["tasks"]]
-    tasks_before = repr([page, tasks, (await api.get("/balance")).json])
-    return [tasks_before.replace(api.server.url, "URL"), len(tasks)]
+    page = (await caller.get("/tasks?limit=100")).json
+    tasks = [await caller.task(row["id"]) for row in page["tasks"]]
+    tasks_before = repr([page, tasks, (await caller.get("/balance")).json])
+    return [tasks_before.replace(caller.server.url, "URL"), len(tasks)]
 
 
 async def test_tasks_are_answered_as_before(starting: Starting):
     """Order, pages, steps, output, metadata, public page, counts and balance."""
-    async with starting() as api:
+    async with starting() as caller:
         for number in range(12):
             scenario = ("quick", "pictured")[number % 2]
             fields = {"metadata": {"scenario": scenario, "n": str(number)}}
-            task_id = await api.create("ü", enable_public_share=number < 3, **fields)
-            await api.reached(task_id, "finished")
-        before = await _everything(api)
-        shared = (await api.task(task_id))["live_url"].removeprefix(api.server.url)
-    async with starting() as api:
-        after = await _everything(api)
-        live = await api.get(api.server.url + shared, key=False)
-        newest = await api.create()
-        rows = (await api.get("/tasks?limit=2")).json["tasks"]
+            task_id = await caller.create("ü", enable_public_share=number < 3, **fields)
+            await caller.reached(task_id, "finished")
+        before = await _everything(caller)
+        shared = (await caller.task(task_id))["live_url"].removeprefix(caller.server.url)
+    async with starting() as caller:
+        after = await _everything(caller)
+        live = await caller.get(caller.server.url + shared, key=False)
+        newest = await caller.create()
+        rows = (await caller.get("/tasks?limit=2")).json["tasks"]
 
     assert after == before
     assert before[1] == 12
@@ -98,15 +92,15 @@ async def test_tasks_are_answered_as_before(starting: Starting):
 
 async def test_files_are_the_same_bytes(starting: Starting):
     """Pictures, white pages and output files, also an empty one."""
-    async with starting() as api:
-        pictured = await api.create(metadata={"scenario": "pictured"})
-        plain = await api.create()
-        await api.reached(pictured, "finished")
-        await api.reached(plain, "finished")
-        before = await _files(api, pictured, plain)
-    async with starting() as api:
-        after = await _files(api, pictured, plain)
-        hostile = api.server.store.file(pictured, "notes & more #1.txt")
+    async with starting() as caller:
+        pictured = await caller.create(metadata={"scenario": "pictured"})
+        plain = await caller.create()
+        await caller.reached(pictured, "finished")
+        await caller.reached(plain, "finished")
+        before = await _files(caller, pictured, plain)
+    async with starting() as caller:
+        after = await _files(caller, pictured, plain)
+        hostile = caller.server.store.file(pictured, "notes & more #1.txt")
 
     assert after == before
     assert before[:3] == [b"a,b\n1,2\n", b"", b"\x89PNG captured"]
@@ -115,14 +109,14 @@ async def test_files_are_the_same_bytes(starting: Starting):
     assert hostile == b"x"
 
 
-async def _files(api: Caller, pictured: str, plain: str) -> list[bytes]:
+async def _files(caller: Caller, pictured: str, plain: str) -> list[bytes]:
     links = [
-        (await api.get(f"/task/{pictured}/output-file/{name}")).json["download_url"]
+        (await caller.get(f"/task/{pictured}/output-file/{name}")).json["download_url"]
         for name in ("report.csv", "empty")
     ]
     for task_id in (pictured, plain):
-        links += (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-    answers = [await api.get(link, key=False) for link in links]
+        links += (await caller.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    answers = [await caller.get(link, key=False) for link in links]
     assert {answer.status for answer in answers} == {200}
     return [answer.body for answer in answers]
 
@@ -130,15 +124,15 @@ async def _files(api: Caller, pictured: str, plain: str) -> list[bytes]:
 async def test_links_outlive_a_restart(starting: Starting):
     """Until they expire: the key that signs them is in the database."""
     clock = WallClock()
-    async with starting(now=clock) as api:
-        task_id = await api.create(metadata={"scenario": "pictured"})
-        await api.reached(task_id, "finished")
-        link = (await api.get(f"/task/{task_id}/output-file/report.csv")).json["download_url"]
-        place = link.removeprefix(api.server.url)
-    async with starting(now=clock) as api:
-        again = await api.get(api.server.url + place, key=False)
+    async with starting(now=clock) as caller:
+        task_id = await caller.create(metadata={"scenario": "pictured"})
+        await caller.reached(task_id, "finished")
+        link = (await caller.get(f"/task/{task_id}/output-file/report.csv")).json["download_url"]
+        place = link.removeprefix(caller.server.url)
+    async with starting(now=clock) as caller:
+        again = await caller.get(caller.server.url + place, key=False)
         clock.time += timedelta(hours=1)
-        expired = await api.get(api.server.url + place, key=False)
+        expired = await caller.get(caller.server.url + place, key=False)
 
     assert (again.status, again.body) == (200, b"a,b\n1,2\n")
     assert expired.status == 403
@@ -146,20 +140,20 @@ async def test_links_outlive_a_restart(starting: Starting):
 
 async def test_tasks_at_work_have_failed(starting: Starting):
     """Created, running and paused ones, with the reason as their last step and in a picture."""
-    async with starting() as api:
-        ended = await api.create()
-        await api.reached(ended, "finished")
-        running, paused = [await api.create(metadata={"scenario": "hangs"}) for _ in range(2)]
-        await api.reached(running, "running", steps=1)
-        await api.reached(paused, "running", steps=1)
-        await api.put(f"/pause-task?task_id={paused}")
-    async with starting() as api:
-        tasks_before = [await api.task(each) for each in (ended, running, paused)]
-        shots = (await api.get(f"/task/{running}/screenshots")).json["screenshots"]
-        picture = await api.get(shots[-1], key=False)
-        resumed = await api.put(f"/resume-task?task_id={running}")
-    async with starting() as api:
-        again = [await api.task(each) for each in (ended, running, paused)]
+    async with starting() as caller:
+        ended = await caller.create()
+        await caller.reached(ended, "finished")
+        running, paused = [await caller.create(metadata={"scenario": "hangs"}) for _ in range(2)]
+        await caller.reached(running, "running", steps=1)
+        await caller.reached(paused, "running", steps=1)
+        await caller.put(f"/pause-task?task_id={paused}")
+    async with starting() as caller:
+        tasks_before = [await caller.task(each) for each in (ended, running, paused)]
+        shots = (await caller.get(f"/task/{running}/screenshots")).json["screenshots"]
+        picture = await caller.get(shots[-1], key=False)
+        resumed = await caller.put(f"/resume-task?task_id={running}")
+    async with starting() as caller:
+        again = [await caller.task(each) for each in (ended, running, paused)]
 
     assert [task["status"] for task in tasks_before] == ["finished", "failed", "failed"]
     for task in tasks_before[1:]:
@@ -171,19 +165,19 @@ async def test_tasks_at_work_have_failed(starting: Starting):
     assert [task["finished_at"] for task in again] == [task["finished_at"] for task in tasks_before]
 
 
-async def test_pictures_are_not_read_at_the_start(starting: Starting, path: Path):
+async def test_pictures_are_not_read_at_the_start(starting: Starting, database_path: Path):
     """After a restart no bytes of past tasks are in memory; they are read on request."""
     size = 8 * 1024 * 1024
     queue = FromQueue()
-    async with starting(executor=queue) as api:
+    async with starting(executor=queue) as caller:
         queue.items.put_nowait(Finished("x", files={"big.bin": os.urandom(size)}))
-        task_id = await api.create()
-        await api.reached(task_id, "finished")
+        task_id = await caller.create()
+        await caller.reached(task_id, "finished")
     tracemalloc.start()
     try:
-        async with starting() as api:
+        async with starting() as caller:
             _, peak = tracemalloc.get_traced_memory()
-            content = api.server.store.file(task_id, "big.bin")
+            content = caller.server.store.file(task_id, "big.bin")
     finally:
         tracemalloc.stop()
 
@@ -194,21 +188,21 @@ async def test_pictures_are_not_read_at_the_start(starting: Starting, path: Path
 
 async def test_schedules_profiles_and_uploads(starting: Starting):
     """The other sections outlive a restart too, and no second default profile appears."""
-    async with starting() as api:
-        profile = (await api.post("/browser-profiles", json={"profile_name": "mine"})).json
+    async with starting() as caller:
+        profile = (await caller.post("/browser-profiles", json={"profile_name": "mine"})).json
         body = {"task": "Look", "schedule_type": "interval", "interval_minutes": 600}
-        created = await api.post("/scheduled-task", json=body)
+        created = await caller.post("/scheduled-task", json=body)
         url = f"/scheduled-task/{created.json['id']}"
-        await api.get("/tasks")  # the first run, which is due at once, has been started
-        before = [(await api.get(each)).json for each in (url, "/browser-profiles")]
+        await caller.get("/tasks")  # the first run, which is due at once, has been started
+        before = [(await caller.get(each)).json for each in (url, "/browser-profiles")]
         upload = {"file_name": "a.txt", "content_type": "text/plain"}
-        link = (await api.post("/uploads/presigned-url", json=upload)).json["upload_url"]
+        link = (await caller.post("/uploads/presigned-url", json=upload)).json["upload_url"]
         headers = {"Content-Type": "text/plain"}
-        assert (await api.put(link, key=False, headers=headers, data=b"x")).status == 200
-    async with starting() as api:
-        after = [(await api.get(each)).json for each in (url, "/browser-profiles")]
-        task_id = await api.create(included_file_names=["a.txt"])
-        tasks_before = await api.reached(task_id, "finished")
+        assert (await caller.put(link, key=False, headers=headers, data=b"x")).status == 200
+    async with starting() as caller:
+        after = [(await caller.get(each)).json for each in (url, "/browser-profiles")]
+        task_id = await caller.create(included_file_names=["a.txt"])
+        tasks_before = await caller.reached(task_id, "finished")
 
     assert after == before
     assert profile["profile_id"] in str(after[1])
@@ -220,13 +214,13 @@ async def test_a_used_link_stays_used(starting: Starting):
     """After a restart a link for an upload accepts the same bytes again, and no other ones."""
     upload = {"file_name": "a.txt", "content_type": "text/plain"}
     headers = {"Content-Type": "text/plain"}
-    async with starting() as api:
-        link = (await api.post("/uploads/presigned-url", json=upload)).json["upload_url"]
-        place = link.removeprefix(api.server.url)
-        await api.put(link, key=False, headers=headers, data=b"x")
-    async with starting() as api:
+    async with starting() as caller:
+        link = (await caller.post("/uploads/presigned-url", json=upload)).json["upload_url"]
+        place = link.removeprefix(caller.server.url)
+        await caller.put(link, key=False, headers=headers, data=b"x")
+    async with starting() as caller:
         answers = [
-            await api.put(api.server.url + place, key=False, headers=headers, data=data)
+            await caller.put(caller.server.url + place, key=False, headers=headers, data=data)
             for data in (b"y", b"x")
         ]
 
@@ -244,40 +238,40 @@ SCHEDULE = {
 }
 
 
-def _on_disk(path: Path) -> bytes:
-    return b"".join(each.read_bytes() for each in path.parent.iterdir())
+def _on_disk(database_path: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in database_path.parent.iterdir())
 
 
-async def _use_secrets(api: Caller, queue: FromQueue) -> str:
+async def _use_secrets(caller: Caller, queue: FromQueue) -> str:
     """Use everything that has secrets; the id of a task that saved its cookies."""
     queue.step("Typed canary-7531", url="https://x/?canary-7531")
     queue.items.put_nowait(Finished("Was canary-7531", cookies=COOKIES))
     secrets = {"password": "canary-7531"}
-    saved = await api.create("Log in", secrets=secrets, save_browser_data=True)
-    await api.reached(saved, "finished")
+    saved = await caller.create("Log in", secrets=secrets, save_browser_data=True)
+    await caller.reached(saved, "finished")
     queue.items.put_nowait(Failed("No canary-7531"))
-    await api.reached(await api.create("Log in", secrets=secrets), "failed")
+    await caller.reached(await caller.create("Log in", secrets=secrets), "failed")
     return saved
 
 
 @pytest.mark.long
 async def test_no_secret_is_on_disk_in_clear(
-    starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
+    starting: Starting, database_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """With a key they come back, and neither file nor log shows them at any time."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     queue = FromQueue()
-    async with starting(executor=queue) as api:
-        saved = await _use_secrets(api, queue)
-        created = await api.post("/scheduled-task", json=SCHEDULE)
+    async with starting(executor=queue) as caller:
+        saved = await _use_secrets(caller, queue)
+        created = await caller.post("/scheduled-task", json=SCHEDULE)
         assert created.status == 200, created.text
-        while_open = _on_disk(path)
-    closed = _on_disk(path)
+        while_open = _on_disk(database_path)
+    closed = _on_disk(database_path)
     queue = FromQueue()
-    async with starting(executor=queue) as api:
-        tasks_before = await api.task(saved)
+    async with starting(executor=queue) as caller:
+        tasks_before = await caller.task(saved)
         queue.items.put_nowait(Finished("x"))
-        await api.reached(await api.create(), "finished")
+        await caller.reached(await caller.create(), "finished")
         (assignment,) = queue.assignments
     queue = FromQueue()
     async with starting(executor=queue, now=lambda: datetime.now(UTC) + timedelta(minutes=601)):
@@ -293,27 +287,27 @@ async def test_no_secret_is_on_disk_in_clear(
 
 
 async def test_secrets_go_when_the_task_begins(
-    starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
+    starting: Starting, database_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Sealed in the database while a task waits, and deleted once it runs."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     secrets = {"password": "canary-7531"}
     slow = ScriptedExecutor({}, default=Scenario(steps=(), hangs=True, queue_delay=600))
-    async with starting(executor=slow) as api:
-        await api.create("Log in", secrets=secrets)
-    waiting = _sealed(path)
+    async with starting(executor=slow) as caller:
+        await caller.create("Log in", secrets=secrets)
+    waiting = _sealed(database_path)
     hanging = ScriptedExecutor({}, default=SCENARIOS["hangs"])
-    async with starting(executor=hanging) as api:
-        await api.reached(await api.create("Log in", secrets=secrets), "running")
-        for row in (await api.get("/tasks")).json["tasks"]:
-            await api.reached(row["id"], "running")
+    async with starting(executor=hanging) as caller:
+        await caller.reached(await caller.create("Log in", secrets=secrets), "running")
+        for row in (await caller.get("/tasks")).json["tasks"]:
+            await caller.reached(row["id"], "running")
 
     assert waiting == 1
-    assert _sealed(path) == 0
+    assert _sealed(database_path) == 0
 
 
-def _sealed(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as connection:
+def _sealed(database_path: Path) -> int:
+    with closing(sqlite3.connect(database_path)) as connection:
         statement = "SELECT COUNT(*) FROM secrets WHERE kind = 'assignment'"
         count: int = connection.execute(statement).fetchone()[0]
         return count
@@ -321,27 +315,27 @@ def _sealed(path: Path) -> int:
 
 async def test_without_a_key_schedules_with_secrets_are_refused(
     starting: Starting,
-    path: Path,
+    database_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
     """With the reason; cookies are not stored, which the log says, and nothing is in clear."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     queue = FromQueue()
-    async with starting(executor=queue) as api:
-        saved = await _use_secrets(api, queue)
-        refused = await api.post("/scheduled-task", json=SCHEDULE)
-        plain = await api.post("/scheduled-task", json={**SCHEDULE, "secrets": {}})
-        on_disk = _on_disk(path)
-    async with starting() as api:
-        tasks_before = await api.task(saved)
+    async with starting(executor=queue) as caller:
+        saved = await _use_secrets(caller, queue)
+        refused = await caller.post("/scheduled-task", json=SCHEDULE)
+        plain = await caller.post("/scheduled-task", json={**SCHEDULE, "secrets": {}})
+        on_disk = _on_disk(database_path)
+    async with starting() as caller:
+        tasks_before = await caller.task(saved)
 
     assert (refused.status, plain.status) == (400, 200)
     assert f"{KEY_VARIABLE} is not set" in refused.json["detail"]
     assert "canary" not in refused.text
     assert f"task {saved}" in caplog.text
     assert "canary" not in caplog.text
-    assert b"canary-7531" not in on_disk + _on_disk(path)
+    assert b"canary-7531" not in on_disk + _on_disk(database_path)
     assert tasks_before["browser_data"] == {"cookies": []}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,21 +12,11 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 
-__all__ = ["Serve"]
-
 Serve = Callable[..., Awaitable[Caller]]
 
 API_KEY = "bu_test_of_submission_keys"
 _QUICK = Scenario(steps=("Open it",), step_seconds=0, output="The answer")
 _HANGS = Scenario(steps=("Wait",), step_seconds=0, hangs=True)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The place of a database: a file, or PostgreSQL."""
-    if request.param == "sqlite":
-        return str(tmp_path / "server.db")
-    return str(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

@@ -6,27 +6,20 @@ from typing import Any
 import pytest
 
 from tests.server.calling import Caller
-from tests.server.fleet.conftest import (
-    Start,
-    eventually,
-    server_key,
-    start,
-    stored_rows,
-)
-
-__all__ = ["server_key", "start"]
+from tests.server.conftest import Start
+from tests.server.fleet.conftest import eventually, stored_rows
 
 pytestmark = pytest.mark.long
 
 
-async def _submit(api: Caller) -> Any:
-    return await api.post(
+async def _submit(caller: Caller) -> Any:
+    return await caller.post(
         "/run-task", json={"task": "Go"}, headers={"Idempotency-Key": '"invoice-7"'}
     )
 
 
-async def _says_so(api: Caller) -> bool:
-    answer = await api.get("/tasks")
+async def _says_so(caller: Caller) -> bool:
+    answer = await caller.get("/tasks")
     return "Idempotency-Key-Supported" in answer.headers
 
 
@@ -53,8 +46,8 @@ async def test_many_at_once_at_two_servers(start: Start):
 
 async def test_one_without_keys_that_comes_back(start: Start, postgres: str):
     """It stood still while the others started; they say no more that they keep keys, and do."""
-    api = await start(lease=10)
-    before = await _says_so(api)
+    caller = await start(lease=10)
+    before = await _says_so(caller)
     stored_rows(
         postgres,
         "INSERT INTO nodes (worker, url, slots, keeps_keys, seen_at) VALUES "
@@ -62,15 +55,15 @@ async def test_one_without_keys_that_comes_back(start: Start, postgres: str):
     )
 
     async def is_silent() -> bool:
-        return not await _says_so(api)
+        return not await _says_so(caller)
 
     await eventually(is_silent)
-    answers = [await _submit(api) for _ in range(2)]
+    answers = [await _submit(caller) for _ in range(2)]
     stored_rows(postgres, "DELETE FROM nodes WHERE worker = 'back' RETURNING 1")
 
     assert before
     assert answers[0].body == answers[1].body
-    await eventually(lambda: _says_so(api))
+    await eventually(lambda: _says_so(caller))
 
 
 async def test_one_that_was_killed(start: Start, postgres: str):

@@ -23,33 +23,33 @@ OF_KEYS = ("Idempotency-Key", "Idempotency-Key-Supported", "Idempotency-Replayed
 
 
 async def _submit(
-    api: Caller, key: str | None = '"invoice-7"', path: str = "/run-task", **fields: Any
+    caller: Caller, key: str | None = '"invoice-7"', path: str = "/run-task", **fields: Any
 ) -> Answer:
     headers = {} if key is None else {"Idempotency-Key": key}
-    return await api.post(path, json={**CALLS[path], **fields}, headers=headers)
+    return await caller.post(path, json={**CALLS[path], **fields}, headers=headers)
 
 
 def _of_keys(answer: Answer) -> list[str | None]:
     return [answer.headers.get(name) for name in OF_KEYS]
 
 
-async def _counts(api: Caller) -> list[int]:
+async def _counts(caller: Caller) -> list[int]:
     """How many tasks, schedules and profiles there are."""
-    pages = [await api.get(each) for each in ("/tasks", "/scheduled-tasks", "/browser-profiles")]
+    pages = [await caller.get(each) for each in ("/tasks", "/scheduled-tasks", "/browser-profiles")]
     return [each.json["total_count"] for each in pages]
 
 
-async def _tasks(api: Caller) -> Any:
-    return (await api.get("/tasks")).json["total_count"]
+async def _tasks(caller: Caller) -> Any:
+    return (await caller.get("/tasks")).json["total_count"]
 
 
 @pytest.mark.parametrize("path", CALLS)
 async def test_a_repeat_is_answered_as_before(path: str, restart: Serve):
     """The same bytes, marked as a replay; nothing is created or paid for, also not later."""
-    api = await restart()
-    first = await _submit(api, path=path)
-    counts = await _counts(api)
-    again = await _submit(api, path=path)
+    caller = await restart()
+    first = await _submit(caller, path=path)
+    counts = await _counts(caller)
+    again = await _submit(caller, path=path)
     restarted = await restart()
     later = await _submit(restarted, path=path)
 
@@ -62,26 +62,26 @@ async def test_a_repeat_is_answered_as_before(path: str, restart: Serve):
 
 async def test_calls_and_owners_have_keys_of_their_own(restart: Serve):
     """The same key is another one in another call, and for another owner."""
-    api = await restart()
-    other = await api.with_new_key("shop")
-    answers = [await _submit(api, path=path) for path in CALLS]
+    caller = await restart()
+    other = await caller.with_new_key("shop")
+    answers = [await _submit(caller, path=path) for path in CALLS]
     answers.append(await _submit(other))
 
     assert [each.headers.get("Idempotency-Replayed") for each in answers] == [None] * 4
-    assert await _tasks(api) == await _tasks(other) == 1
+    assert await _tasks(caller) == await _tasks(other) == 1
 
 
 async def test_requests_that_say_the_same_are_equal(restart: Serve):
     """A published default may be missing, null is no value, and the SDK's pairs are ignored."""
-    api = await restart()
-    first = await _submit(api, metadata={"team": "a", "bu_async.token": "1"})
+    caller = await restart()
+    first = await _submit(caller, metadata={"team": "a", "bu_async.token": "1"})
     equal = [
         {"max_agent_steps": 75, "llm_model": "gpt-4.1", "save_browser_data": False},
         {"max_agent_steps": "75", "secrets": {}, "use_proxy": None, "structured_output_json": "{}"},
         {"highlight_elements": True, "enable_public_share": "no", "included_file_names": []},
     ]
     answers = [
-        await _submit(api, metadata={"bu_async.token": "2", "team": "a"}, **fields)
+        await _submit(caller, metadata={"bu_async.token": "2", "team": "a"}, **fields)
         for fields in equal
     ]
 
@@ -90,9 +90,9 @@ async def test_requests_that_say_the_same_are_equal(restart: Serve):
 
 async def test_another_value_of_a_secret_is_the_same_request(restart: Serve):
     """The server keeps nothing from which a value could be guessed, also after a restart."""
-    api = await restart()
-    first = await _submit(api, secrets={"p": "hunter2", "q": "swordfish"})
-    again = await _submit(api, secrets={"q": "swordfish", "p": "hunter3"})
+    caller = await restart()
+    first = await _submit(caller, secrets={"p": "hunter2", "q": "swordfish"})
+    again = await _submit(caller, secrets={"q": "swordfish", "p": "hunter3"})
     restarted = await restart()
     later = await _submit(restarted, secrets={"p": "hunter4", "q": "x"})
 
@@ -115,10 +115,10 @@ async def test_another_request_is_refused(
     path: str, first: dict[str, Any], other: dict[str, Any], names: str, restart: Serve
 ):
     """With the id of what was created, and the names of differing fields, but no value."""
-    api = await restart()
-    created = await _submit(api, path=path, **first)
-    refused = await _submit(api, path=path, **other)
-    again = await _submit(api, path=path, **first)
+    caller = await restart()
+    created = await _submit(caller, path=path, **first)
+    refused = await _submit(caller, path=path, **other)
+    again = await _submit(caller, path=path, **first)
 
     problem = refused.problem
     identity = created.json.get("id") or created.json.get("profile_id")
@@ -138,9 +138,9 @@ async def test_another_request_is_refused(
     "header",
     ["", '""', '"', '"a', '"a\\b"', "a b", f'"{"x" * 256}"', '%"a%0ab"', '%"%ff"', "grün", '"\t"'],
 )
-async def test_what_is_no_key_is_refused(header: str, api: Caller):
+async def test_what_is_no_key_is_refused(header: str, caller: Caller):
     """With the rule, and before anything is created."""
-    refused = await _submit(api, header)
+    refused = await _submit(caller, header)
 
     assert (refused.problem["type"], refused.problem["loc"]) == (
         "idempotency_key_invalid",
@@ -148,30 +148,30 @@ async def test_what_is_no_key_is_refused(header: str, api: Caller):
     )
     assert "1 to 255 printable characters" in refused.problem["msg"]
     assert refused.problem["input"] is None
-    assert await _tasks(api) == 0
+    assert await _tasks(caller) == 0
 
 
-async def test_two_headers_are_refused(api: Caller):
+async def test_two_headers_are_refused(caller: Caller):
     """It is unknown which of them is meant."""
     headers = [("Idempotency-Key", '"a"'), ("Idempotency-Key", '"b"')]
     async with (
         aiohttp.ClientSession() as http,
         http.post(
-            api.server.base_url + "/run-task",
+            caller.server.base_url + "/run-task",
             json=CALLS["/run-task"],
-            headers=[*headers, ("Authorization", f"Bearer {api.api_key}")],
+            headers=[*headers, ("Authorization", f"Bearer {caller.api_key}")],
         ) as answer,
     ):
         problem = (await answer.json())["detail"][0]
 
     assert (answer.status, problem["type"]) == (422, "idempotency_key_invalid")
-    assert await _tasks(api) == 0
+    assert await _tasks(caller) == 0
 
 
-async def test_a_key_has_several_spellings(api: Caller):
+async def test_a_key_has_several_spellings(caller: Caller):
     """A token without quotes, as other clients send it, and a display string are the same text."""
-    answers = [await _submit(api, key) for key in ("a7", '"a7"', '%"a7"')]
-    foreign = [await _submit(api, key) for key in ('%"gr%c3%bcn"', '%"gr%c3%bcn"')]
+    answers = [await _submit(caller, key) for key in ("a7", '"a7"', '%"a7"')]
+    foreign = [await _submit(caller, key) for key in ('%"gr%c3%bcn"', '%"gr%c3%bcn"')]
 
     assert len({each.body for each in answers}) == len({each.body for each in foreign}) == 1
     assert [each.headers["Idempotency-Key"] for each in answers] == ["a7", '"a7"', '%"a7"']
@@ -180,21 +180,21 @@ async def test_a_key_has_several_spellings(api: Caller):
 @pytest.mark.long
 async def test_two_hundred_at_once_create_one_task(restart: Serve):
     """One is executed, and the others wait for it."""
-    api = await restart()
-    answers = await asyncio.gather(*(_submit(api) for _ in range(200)))
+    caller = await restart()
+    answers = await asyncio.gather(*(_submit(caller) for _ in range(200)))
 
     assert {each.status for each in answers} == {200}
     assert len({each.body for each in answers}) == 1
     assert sum("Idempotency-Replayed" not in each.headers for each in answers) == 1
-    assert await _tasks(api) == 1
+    assert await _tasks(caller) == 1
 
 
 async def test_a_repeat_is_never_refused(restart: Serve):
     """Neither while all slots are in use, nor without credit."""
-    api = await restart(max_concurrent_tasks=1, balance_cents=1)
-    first = await _submit(api, task="hangs")
-    full = await _submit(api, '"other"', task="hangs")
-    again = await _submit(api, task="hangs")
+    caller = await restart(max_concurrent_tasks=1, balance_cents=1)
+    first = await _submit(caller, task="hangs")
+    full = await _submit(caller, '"other"', task="hangs")
+    again = await _submit(caller, task="hangs")
 
     assert full.status == 402
     assert _of_keys(full) == ['"other"', "?1", None]
@@ -203,9 +203,9 @@ async def test_a_repeat_is_never_refused(restart: Serve):
 
 async def test_a_repeat_while_slots_are_full(restart: Serve):
     """It needs no slot."""
-    api = await restart(max_concurrent_tasks=1)
-    answers = [await _submit(api, task="hangs") for _ in range(3)]
-    full = await _submit(api, '"other"', task="hangs")
+    caller = await restart(max_concurrent_tasks=1)
+    answers = [await _submit(caller, task="hangs") for _ in range(3)]
+    full = await _submit(caller, '"other"', task="hangs")
 
     assert full.status == 429
     assert len({each.body for each in answers}) == 1
@@ -213,11 +213,11 @@ async def test_a_repeat_while_slots_are_full(restart: Serve):
 
 async def test_a_refused_call_leaves_its_key_free(restart: Serve):
     """Its transaction was rolled back, or did not begin."""
-    api = await restart(max_concurrent_tasks=1)
-    running = await _submit(api, '"running"', task="hangs")
-    refused = [await _submit(api), await _submit(api, included_file_names=["none.txt"])]
-    await api.put(f"/stop-task?task_id={running.json['id']}")
-    created = await _submit(api)
+    caller = await restart(max_concurrent_tasks=1)
+    running = await _submit(caller, '"running"', task="hangs")
+    refused = [await _submit(caller), await _submit(caller, included_file_names=["none.txt"])]
+    await caller.put(f"/stop-task?task_id={running.json['id']}")
+    created = await _submit(caller)
 
     assert [each.status for each in refused] == [429, 422]
     assert created.status == 200
@@ -227,11 +227,11 @@ async def test_a_refused_call_leaves_its_key_free(restart: Serve):
 @pytest.mark.parametrize("path", ["/scheduled-task", "/browser-profiles"])
 async def test_a_key_goes_with_what_it_has_created(path: str, restart: Serve):
     """After a deletion the same call creates something new."""
-    api = await restart()
-    first = (await _submit(api, path=path)).json
+    caller = await restart()
+    first = (await _submit(caller, path=path)).json
     identity = first.get("id") or first["profile_id"]
-    await api.ask("DELETE", f"{path}/{identity}")
-    second = await _submit(api, path=path)
+    await caller.ask("DELETE", f"{path}/{identity}")
+    second = await _submit(caller, path=path)
 
     assert second.status == 200
     assert second.json != first
@@ -239,21 +239,21 @@ async def test_a_key_goes_with_what_it_has_created(path: str, restart: Serve):
 
 async def test_a_profile_is_answered_as_it_was_created(restart: Serve):
     """This is so also where it was changed later."""
-    api = await restart()
-    first = await _submit(api, path="/browser-profiles")
+    caller = await restart()
+    first = await _submit(caller, path="/browser-profiles")
     path = f"/browser-profiles/{first.json['profile_id']}"
-    await api.put(path, json={"profile_name": "Bank"})
-    again = await _submit(api, path="/browser-profiles")
+    await caller.put(path, json={"profile_name": "Bank"})
+    again = await _submit(caller, path="/browser-profiles")
 
     assert again.body == first.body
 
 
-async def test_the_list_says_that_keys_are_kept(api: Caller):
+async def test_the_list_says_that_keys_are_kept(caller: Caller):
     """It echoes a key, which has no other effect there; other calls do not announce keys."""
-    plain = await api.get("/tasks")
-    asked = await api.get("/tasks", headers={"Idempotency-Key": '"a"'})
-    odd = await api.get("/tasks", headers={"Idempotency-Key": "grün"})
-    other = await api.get("/balance", headers={"Idempotency-Key": '"a"'})
+    plain = await caller.get("/tasks")
+    asked = await caller.get("/tasks", headers={"Idempotency-Key": '"a"'})
+    odd = await caller.get("/tasks", headers={"Idempotency-Key": "grün"})
+    other = await caller.get("/balance", headers={"Idempotency-Key": '"a"'})
 
     assert _of_keys(plain) == _of_keys(odd) == [None, "?1", None]
     assert _of_keys(asked) == ['"a"', "?1", None]
@@ -262,9 +262,9 @@ async def test_the_list_says_that_keys_are_kept(api: Caller):
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_without_a_key_nothing_is_the_same(path: str, api: Caller):
+async def test_without_a_key_nothing_is_the_same(path: str, caller: Caller):
     """Each call creates something."""
-    answers = [await _submit(api, None, path) for _ in range(2)]
+    answers = [await _submit(caller, None, path) for _ in range(2)]
 
     assert [_of_keys(each) for each in answers] == [[None, "?1", None]] * 2
     assert answers[0].body != answers[1].body
@@ -273,9 +273,9 @@ async def test_without_a_key_nothing_is_the_same(path: str, api: Caller):
 async def test_a_server_without_keys(http: aiohttp.ClientSession):
     """It ignores the header, as other servers of v1 do."""
     async with LocalServer(executor="scripted", submission_keys=False) as server:
-        api = Caller(server, http)
-        answers = [await _submit(api, key) for key in ('"a"', '"a"', "")]
-        page = await api.get("/tasks", headers={"Idempotency-Key": '"a"'})
+        caller = Caller(server, http)
+        answers = [await _submit(caller, key) for key in ('"a"', '"a"', "")]
+        page = await caller.get("/tasks", headers={"Idempotency-Key": '"a"'})
 
     assert len({each.body for each in answers}) == 3
     assert [_of_keys(each) for each in (*answers, page)] == [[None] * 3] * 4

@@ -10,13 +10,11 @@ import pytest
 from aiohttp import web
 
 from tests.server.calling import Answer, Caller
-from tests.server.fleet.conftest import Start as StartFleet
-from tests.server.fleet.conftest import eventually, server_key, start
+from tests.server.conftest import Start as StartFleet
+from tests.server.fleet.conftest import eventually
 from tests.server.submission_keys.conftest import Serve
 from tests.support.patience import until
 from tests.support.wall_clock import WallClock
-
-__all__ = ["server_key", "start"]
 
 CALLS = ["/search-url", "/simple-search"]
 
@@ -48,31 +46,35 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
+async def counted_site() -> AsyncIterator[Site]:
     """The website."""
-    site = Site()
+    counted_site = Site()
     application = web.Application()
-    application.router.add_get("/", site.answer)
+    application.router.add_get("/", counted_site.answer)
     runner = web.AppRunner(application, shutdown_timeout=1.0)
     await runner.setup()
     listening = web.TCPSite(runner, "127.0.0.1", 0)
     await listening.start()
-    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    yield site
-    site.opened.set()
+    counted_site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    yield counted_site
+    counted_site.opened.set()
     await runner.cleanup()
 
 
 async def _search(
-    api: Caller, site: Site, path: str = "/search-url", key: str | None = '"bread-7"', **fields: Any
+    caller: Caller,
+    counted_site: Site,
+    path: str = "/search-url",
+    key: str | None = '"bread-7"',
+    **fields: Any,
 ) -> Answer:
     headers = {} if key is None else {"Idempotency-Key": key}
-    place = {"url": site.url} if path == "/search-url" else {}
-    return await api.post(path, json={**place, "query": "bread", **fields}, headers=headers)
+    place = {"url": counted_site.url} if path == "/search-url" else {}
+    return await caller.post(path, json={**place, "query": "bread", **fields}, headers=headers)
 
 
-async def _cents(api: Caller) -> Decimal:
-    return Decimal((await api.get("/balance")).json["balance"])
+async def _cents(caller: Caller) -> Decimal:
+    return Decimal((await caller.get("/balance")).json["balance"])
 
 
 def _is_replay(answer: Answer) -> bool:
@@ -80,16 +82,16 @@ def _is_replay(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, site: Site):
+async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, counted_site: Site):
     """The same bytes, also after a restart; nothing is read or paid once more."""
-    api = await restart(search=[site.url])
-    before = await _cents(api)
-    first = await _search(api, site, path)
-    paid, visits = await _cents(api), site.visits
-    again = await _search(api, site, path)
-    equal = await _search(api, site, path, depth=2)
-    restarted = await restart(search=[site.url])
-    later = await _search(restarted, site, path)
+    caller = await restart(search=[counted_site.url])
+    before = await _cents(caller)
+    first = await _search(caller, counted_site, path)
+    paid, visits = await _cents(caller), counted_site.visits
+    again = await _search(caller, counted_site, path)
+    equal = await _search(caller, counted_site, path, depth=2)
+    restarted = await restart(search=[counted_site.url])
+    later = await _search(restarted, counted_site, path)
 
     assert [each.status for each in (first, again, equal, later)] == [200] * 4, first.text
     assert "We bake bread" in first.text
@@ -97,35 +99,35 @@ async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, site: S
     assert list(map(_is_replay, (first, again, equal, later))) == [False, True, True, True]
     assert again.headers["Idempotency-Key"] == '"bread-7"'
     assert before > paid == await _cents(restarted)
-    assert site.visits == visits
+    assert counted_site.visits == visits
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_each_search_without_a_key_is_paid(path: str, restart: Serve, site: Site):
+async def test_each_search_without_a_key_is_paid(path: str, restart: Serve, counted_site: Site):
     """So is each with a key of its own, each other call, and each owner."""
-    api = await restart(search=[site.url])
-    other = await api.with_new_key("shop")
-    before = await _cents(api)
-    first = await _search(api, site, path, None)
-    price = before - await _cents(api)
+    caller = await restart(search=[counted_site.url])
+    other = await caller.with_new_key("shop")
+    before = await _cents(caller)
+    first = await _search(caller, counted_site, path, None)
+    price = before - await _cents(caller)
     answers = [
-        await _search(api, site, path, None),
-        await _search(api, site, path, '"other"'),
-        await _search(api, site, path),
-        await _search(other, site, path),
+        await _search(caller, counted_site, path, None),
+        await _search(caller, counted_site, path, '"other"'),
+        await _search(caller, counted_site, path),
+        await _search(other, counted_site, path),
     ]
 
     assert not any(map(_is_replay, (first, *answers)))
-    assert before - await _cents(api) == 5 * price
+    assert before - await _cents(caller) == 5 * price
 
 
-async def test_another_search_with_a_key_is_refused(restart: Serve, site: Site):
+async def test_another_search_with_a_key_is_refused(restart: Serve, counted_site: Site):
     """With the names of the fields that differ, and without a charge."""
-    api = await restart()
-    first = await _search(api, site)
-    paid = await _cents(api)
-    refused = await _search(api, site, query="cake", depth=3)
-    again = await _search(api, site)
+    caller = await restart()
+    first = await _search(caller, counted_site)
+    paid = await _cents(caller)
+    refused = await _search(caller, counted_site, query="cake", depth=3)
+    again = await _search(caller, counted_site)
 
     problem = refused.problem
     assert (problem["type"], problem["ctx"]) == (
@@ -136,102 +138,108 @@ async def test_another_search_with_a_key_is_refused(restart: Serve, site: Site):
     assert "cake" not in refused.text
     assert "bread" not in problem["msg"]
     assert again.body == first.body
-    assert await _cents(api) == paid
+    assert await _cents(caller) == paid
 
 
-async def test_a_search_waits_for_the_one_in_progress(restart: Serve, site: Site):
+async def test_a_search_waits_for_the_one_in_progress(restart: Serve, counted_site: Site):
     """The website is read once for all of them; another search does not wait."""
-    api = await restart()
-    site.opened.clear()
-    before = await _cents(api)
-    searches = [asyncio.create_task(_search(api, site)) for _ in range(5)]
-    await until(lambda: site.visits == 1)
-    refused = await _search(api, site, key='"other"', query="")
-    site.opened.set()
+    caller = await restart()
+    counted_site.opened.clear()
+    before = await _cents(caller)
+    searches = [asyncio.create_task(_search(caller, counted_site)) for _ in range(5)]
+    await until(lambda: counted_site.visits == 1)
+    refused = await _search(caller, counted_site, key='"other"', query="")
+    counted_site.opened.set()
     answers = await asyncio.gather(*searches)
 
     assert refused.status == 422
     assert {each.status for each in answers} == {200}
     assert len({each.body for each in answers}) == 1
     assert sum(map(_is_replay, answers)) == 4
-    assert site.visits == 1
-    assert before - await _cents(api) == 2
+    assert counted_site.visits == 1
+    assert before - await _cents(caller) == 2
 
 
-async def test_a_search_that_failed_is_tried_again_unpaid(restart: Serve, site: Site):
+async def test_a_search_that_failed_is_tried_again_unpaid(restart: Serve, counted_site: Site):
     """The key is paid; the first answer with something found is kept."""
-    api = await restart()
-    site.status = 500
-    before = await _cents(api)
-    failed = [await _search(api, site) for _ in range(2)]
-    site.status = 200
-    found, again = await _search(api, site), await _search(api, site)
+    caller = await restart()
+    counted_site.status = 500
+    before = await _cents(caller)
+    failed = [await _search(caller, counted_site) for _ in range(2)]
+    counted_site.status = 200
+    found, again = await _search(caller, counted_site), await _search(caller, counted_site)
 
     assert [each.status for each in failed] == [502] * 2
     assert (found.status, _is_replay(found), _is_replay(again)) == (200, False, True)
     assert found.body == again.body
-    assert before - await _cents(api) == 2
+    assert before - await _cents(caller) == 2
 
 
-async def test_a_refused_search_leaves_its_key_free(restart: Serve, site: Site):
+async def test_a_refused_search_leaves_its_key_free(restart: Serve, counted_site: Site):
     """Nothing was paid for it."""
-    api = await restart()
-    poor = await api.with_new_key("shop", budget_cents=1)
-    refused = [await _search(api, site, url="ftp://shop"), await _search(poor, site)]
-    richer = await api.with_new_key("shop", budget_cents=10)
-    found = [await _search(api, site, depth=3), await _search(richer, site, depth=3)]
+    caller = await restart()
+    poor = await caller.with_new_key("shop", budget_cents=1)
+    refused = [
+        await _search(caller, counted_site, url="ftp://shop"),
+        await _search(poor, counted_site),
+    ]
+    richer = await caller.with_new_key("shop", budget_cents=10)
+    found = [
+        await _search(caller, counted_site, depth=3),
+        await _search(richer, counted_site, depth=3),
+    ]
 
     assert [each.status for each in refused] == [422, 402]
     assert [(each.status, _is_replay(each)) for each in found] == [(200, False)] * 2
 
 
-async def test_a_server_that_ends_while_it_searches(restart: Serve, site: Site):
+async def test_a_server_that_ends_while_it_searches(restart: Serve, counted_site: Site):
     """The repeat is carried out, and not paid a second time."""
-    api = await restart()
-    before = await _cents(api)
-    site.opened.clear()
-    lost = asyncio.create_task(_search(api, site))
-    await until(lambda: site.visits == 1)
+    caller = await restart()
+    before = await _cents(caller)
+    counted_site.opened.clear()
+    lost = asyncio.create_task(_search(caller, counted_site))
+    await until(lambda: counted_site.visits == 1)
     restarted = await restart()
     await asyncio.wait([lost])
-    site.opened.set()
-    found = await _search(restarted, site)
+    counted_site.opened.set()
+    found = await _search(restarted, counted_site)
 
     assert lost.exception() is not None or lost.result().status != 200
     assert (found.status, _is_replay(found)) == (200, False)
     assert before - await _cents(restarted) == 2
 
 
-async def test_an_answer_is_kept_for_a_day(restart: Serve, site: Site):
+async def test_an_answer_is_kept_for_a_day(restart: Serve, counted_site: Site):
     """After it the same call is paid, and carried out."""
     clock = WallClock()
-    api = await restart(now=clock)
-    first = await _search(api, site)
+    caller = await restart(now=clock)
+    first = await _search(caller, counted_site)
     clock.time += timedelta(hours=23)
-    api = await restart(now=clock)
-    kept = await _search(api, site)
+    caller = await restart(now=clock)
+    kept = await _search(caller, counted_site)
     clock.time += timedelta(hours=2)
-    api = await restart(now=clock)
-    before = await _cents(api)
+    caller = await restart(now=clock)
+    before = await _cents(caller)
 
     async def is_new() -> bool:
-        return not _is_replay(await _search(api, site))
+        return not _is_replay(await _search(caller, counted_site))
 
     await eventually(is_new)
 
     assert kept.body == first.body
-    assert before - await _cents(api) == 2
+    assert before - await _cents(caller) == 2
 
 
 @pytest.mark.long
-async def test_two_servers_that_search_at_once(start: StartFleet, site: Site):
+async def test_two_servers_that_search_at_once(start: StartFleet, counted_site: Site):
     """Both read the website; one pays, and its key has one answer."""
     servers = [await start(role="api"), await start(role="api")]
-    site.opened.clear()
+    counted_site.opened.clear()
     before = await _cents(servers[0])
-    searches = [asyncio.create_task(_search(each, site)) for each in servers]
-    await until(lambda: site.visits == 2)
-    site.opened.set()
+    searches = [asyncio.create_task(_search(each, counted_site)) for each in servers]
+    await until(lambda: counted_site.visits == 2)
+    counted_site.opened.set()
     answers = await asyncio.gather(*searches)
 
     assert {each.status for each in answers} == {200}

@@ -11,18 +11,18 @@ from tests.server.submission_keys.conftest import Serve
 from tests.support.wall_clock import WallClock
 
 
-async def _submit(api: Caller, task: str = "Go") -> Answer:
+async def _submit(caller: Caller, task: str = "Go") -> Answer:
     headers = {"Idempotency-Key": '"invoice-7"'}
-    return await api.post("/run-task", json={"task": task}, headers=headers)
+    return await caller.post("/run-task", json={"task": task}, headers=headers)
 
 
 async def test_the_access_log_and_the_metrics(restart: Serve, caplog: pytest.LogCaptureFixture):
     """The line of a replay ends with that word, and a counter has their number."""
     caplog.set_level(logging.INFO, "browser_use_async.server.access")
-    api = await restart()
+    caller = await restart()
     for _ in range(3):
-        await _submit(api)
-    text = (await api.get(f"{api.server.url}/metrics")).text
+        await _submit(caller)
+    text = (await caller.get(f"{caller.server.url}/metrics")).text
 
     lines = [each.getMessage() for each in caplog.records if "/run-task" in each.getMessage()]
     assert [each.endswith(" replayed") for each in lines] == [False, True, True]
@@ -33,23 +33,23 @@ async def test_the_access_log_and_the_metrics(restart: Serve, caplog: pytest.Log
 async def test_a_key_expires_with_its_task(restart: Serve):
     """Then the same call creates another one."""
     clock = WallClock()
-    api = await restart(now=clock)
-    first = await _submit(api)
-    other = await api.create()
+    caller = await restart(now=clock)
+    first = await _submit(caller)
+    other = await caller.create()
 
     async def have_ended() -> bool:
-        found = [await api.task(each) for each in (first.json["id"], other)]
+        found = [await caller.task(each) for each in (first.json["id"], other)]
         return all(each["status"] == "finished" for each in found)
 
     await eventually(have_ended)
     clock.time += timedelta(days=2)
-    api = await restart(now=clock, task_days=1)
+    caller = await restart(now=clock, task_days=1)
 
     async def is_gone() -> bool:
-        return bool((await api.get("/tasks")).json["total_count"] == 0)
+        return bool((await caller.get("/tasks")).json["total_count"] == 0)
 
     await eventually(is_gone)
-    second = await _submit(api)
+    second = await _submit(caller)
 
     assert second.status == 200
     assert second.body != first.body

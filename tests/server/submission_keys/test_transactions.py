@@ -19,9 +19,6 @@ from browser_use_async.server.storage.submission_keys import (
 )
 from browser_use_async.types import Created, RunTaskRequest
 from tests.server.fleet.conftest import eventually
-from tests.server.storage.conftest import database
-
-__all__ = ["database"]
 
 _TASK = "run_task"
 _WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = :name"

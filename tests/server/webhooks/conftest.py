@@ -8,14 +8,7 @@ import pytest
 from browser_use_async.server import LocalServer, Webhook
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
-from tests.server.webhooks.receiver import SECRET, Receiver, receiving
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """Listens on a port of its own."""
-    async with receiving() as each:
-        yield each
+from tests.server.webhooks.receiver import SECRET, Receiver
 
 
 @pytest.fixture

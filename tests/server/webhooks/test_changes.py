@@ -14,85 +14,89 @@ from tests.server.webhooks.receiver import SECRET, Receiver, receiving
 from tests.support.patience import until
 
 
-async def _webhook(api: Caller) -> dict[str, Any]:
-    (found,) = (await api.get(f"{api.server.url}/admin/webhooks")).json["webhooks"]
+async def _webhook(caller: Caller) -> dict[str, Any]:
+    (found,) = (await caller.get(f"{caller.server.url}/admin/webhooks")).json["webhooks"]
     return dict(found)
 
 
-async def _change(api: Caller, **fields: Any) -> Answer:
-    webhook_id = (await _webhook(api))["id"]
-    return await api.ask("PATCH", f"{api.server.url}/admin/webhooks/{webhook_id}", json=fields)
+async def _change(caller: Caller, **fields: Any) -> Answer:
+    webhook_id = (await _webhook(caller))["id"]
+    return await caller.ask(
+        "PATCH", f"{caller.server.url}/admin/webhooks/{webhook_id}", json=fields
+    )
 
 
-async def _add(api: Caller, receiver: Receiver, **fields: Any) -> None:
+async def _add(caller: Caller, receiver: Receiver, **fields: Any) -> None:
     body = {"url": receiver.url, "secret": SECRET, **fields}
-    answer = await api.post(f"{api.server.url}/admin/webhooks", json=body)
+    answer = await caller.post(f"{caller.server.url}/admin/webhooks", json=body)
     assert answer.status == 200, answer.text
 
 
-async def _run(api: Caller) -> None:
-    await api.reached(await api.create("quick"), "finished")
-    await until(lambda: all(each.state != "pending" for each in api.server.deliveries))
+async def _run(caller: Caller) -> None:
+    await caller.reached(await caller.create("quick"), "finished")
+    await until(lambda: all(each.state != "pending" for each in caller.server.deliveries))
 
 
-async def test_it_gets_the_chosen_events(api: Caller, receiver: Receiver) -> None:
+async def test_it_gets_the_chosen_events(caller: Caller, receiver: Receiver) -> None:
     """From the start or after a change, for which the receiver is not tested again."""
-    await _add(api, receiver, events=["started", "finished"])
-    await _run(api)
-    changed = await _change(api, events=["initializing"])
-    await _run(api)
+    await _add(caller, receiver, events=["started", "finished"])
+    await _run(caller)
+    changed = await _change(caller, events=["initializing"])
+    await _run(caller)
 
     assert receiver.statuses == ["test", "started", "finished", "initializing"]
     assert changed.json["events"] == ["initializing"]
 
 
-async def test_failures_are_reported_to_who_asks_for_them(api: Caller, receiver: Receiver) -> None:
+async def test_failures_are_reported_to_who_asks_for_them(
+    caller: Caller, receiver: Receiver
+) -> None:
     """The list says so; a webhook that names no events has the five that the API documents."""
-    await _add(api, receiver)
-    first = await _webhook(api)
-    changed = await _change(api, events=["finished", "failed"])
+    await _add(caller, receiver)
+    first = await _webhook(caller)
+    changed = await _change(caller, events=["finished", "failed"])
 
     assert first["events"] == ["finished", "initializing", "paused", "started", "stopped"]
-    assert changed.json["events"] == (await _webhook(api))["events"] == ["failed", "finished"]
+    assert changed.json["events"] == (await _webhook(caller))["events"] == ["failed", "finished"]
 
 
-async def test_an_unknown_event_names_the_nearest_one(api: Caller, receiver: Receiver) -> None:
+async def test_an_unknown_event_names_the_nearest_one(caller: Caller, receiver: Receiver) -> None:
     """In one sentence."""
     body = {"url": receiver.url, "secret": SECRET, "events": ["finished", "fialed"]}
-    answer = await api.post(f"{api.server.url}/admin/webhooks", json=body)
+    answer = await caller.post(f"{caller.server.url}/admin/webhooks", json=body)
 
     assert answer.status == 422
     assert "events: 'fialed' is not known; did you mean 'failed'?" in answer.text
     assert receiver.statuses == []
 
 
-async def test_a_paused_one_gets_no_events(api: Caller, receiver: Receiver) -> None:
+async def test_a_paused_one_gets_no_events(caller: Caller, receiver: Receiver) -> None:
     """Events during the pause are not sent later; a pause needs no answer of the receiver."""
-    await _add(api, receiver)
+    await _add(caller, receiver)
     receiver.answer = lambda _: 500
-    paused = await _change(api, is_active=False)
-    await _run(api)
+    paused = await _change(caller, is_active=False)
+    await _run(caller)
     receiver.answer = lambda _: 200
-    resumed = await _change(api, is_active=True)
+    resumed = await _change(caller, is_active=True)
     during = list(receiver.statuses)
-    await _run(api)
+    await _run(caller)
 
     assert (paused.json["is_active"], resumed.json["is_active"]) == (False, True)
     assert during == ["test"]
     assert receiver.statuses == ["test", "initializing", "started", "finished"]
 
 
-async def test_another_address_has_to_pass_the_test(api: Caller, receiver: Receiver) -> None:
+async def test_another_address_has_to_pass_the_test(caller: Caller, receiver: Receiver) -> None:
     """Otherwise nothing changes; the secret may stay the same, and the id does."""
-    await _add(api, receiver)
-    before = await _webhook(api)
+    await _add(caller, receiver)
+    before = await _webhook(caller)
     async with receiving() as other:
         other.answer = lambda _: 500
-        refused = await _change(api, url=other.url)
-        unchanged = await _webhook(api)
+        refused = await _change(caller, url=other.url)
+        unchanged = await _webhook(caller)
         other.answer = lambda _: 200
-        moved = await _change(api, url=other.url)
-        await _run(api)
+        moved = await _change(caller, url=other.url)
+        await _run(caller)
 
     assert (refused.status, "did not pass the test event" in refused.text) == (422, True)
     assert unchanged == before
@@ -102,25 +106,25 @@ async def test_another_address_has_to_pass_the_test(api: Caller, receiver: Recei
     assert receiver.statuses == ["test"]
 
 
-async def test_another_secret_is_tested_and_signs(api: Caller, receiver: Receiver) -> None:
+async def test_another_secret_is_tested_and_signs(caller: Caller, receiver: Receiver) -> None:
     """It is in no answer."""
-    await _add(api, receiver, secret="canary-of-the-first-secret")
-    changed = await _change(api, secret=SECRET)
-    await _run(api)
+    await _add(caller, receiver, secret="canary-of-the-first-secret")
+    changed = await _change(caller, secret=SECRET)
+    await _run(caller)
 
     assert [call.is_genuine for call in receiver.calls] == [False, True, True, True, True]
     assert SECRET not in changed.text
 
 
-async def test_two_webhooks_do_not_get_one_address(api: Caller, receiver: Receiver) -> None:
+async def test_two_webhooks_do_not_get_one_address(caller: Caller, receiver: Receiver) -> None:
     """Both would get all events."""
-    await _add(api, receiver)
+    await _add(caller, receiver)
     async with receiving() as other:
-        await _add(api, other)
-        webhooks = (await api.get(f"{api.server.url}/admin/webhooks")).json["webhooks"]
+        await _add(caller, other)
+        webhooks = (await caller.get(f"{caller.server.url}/admin/webhooks")).json["webhooks"]
         (own,) = (each["id"] for each in webhooks if each["url"] == other.url)
-        place = f"{api.server.url}/admin/webhooks/{own}"
-        refused = await api.ask("PATCH", place, json={"url": receiver.url})
+        place = f"{caller.server.url}/admin/webhooks/{own}"
+        refused = await caller.ask("PATCH", place, json={"url": receiver.url})
 
     assert (refused.status, "another webhook has this address" in refused.text) == (422, True)
 
@@ -142,22 +146,22 @@ async def test_two_webhooks_do_not_get_one_address(api: Caller, receiver: Receiv
         {"is_active": "yes"},
     ],
 )
-async def test_what_is_refused(fields: dict[str, Any], api: Caller, receiver: Receiver) -> None:
+async def test_what_is_refused(fields: dict[str, Any], caller: Caller, receiver: Receiver) -> None:
     """With 422, as a new one, and nothing is changed."""
-    await _add(api, receiver)
-    before = await _webhook(api)
-    answer = await _change(api, **fields)
+    await _add(caller, receiver)
+    before = await _webhook(caller)
+    answer = await _change(caller, **fields)
 
     assert answer.status == 422, answer.text
-    assert await _webhook(api) == before
+    assert await _webhook(caller) == before
     assert receiver.statuses == ["test"]
 
 
-async def test_an_unknown_one_is_not_there(api: Caller) -> None:
+async def test_an_unknown_one_is_not_there(caller: Caller) -> None:
     """With 404."""
-    place = f"{api.server.url}/admin/webhooks/nothing"
+    place = f"{caller.server.url}/admin/webhooks/nothing"
 
-    assert (await api.ask("PATCH", place, json={"is_active": False})).status == 404
+    assert (await caller.ask("PATCH", place, json={"is_active": False})).status == 404
 
 
 async def test_a_change_outlives_a_restart(
@@ -172,12 +176,12 @@ async def test_a_change_outlives_a_restart(
     async with receiving() as other:
         first = [Webhook(other.url, SECRET)]
         async with LocalServer(executor="scripted", database=place) as server:
-            api = Caller(server, http)
-            await _add(api, receiver)
-            await _change(api, events=["finished"], is_active=False)
+            caller = Caller(server, http)
+            await _add(caller, receiver)
+            await _change(caller, events=["finished"], is_active=False)
         async with LocalServer(executor="scripted", database=place, webhooks=first) as server:
-            api = Caller(server, http)
-            webhooks = (await api.get(f"{server.url}/admin/webhooks")).json["webhooks"]
+            caller = Caller(server, http)
+            webhooks = (await caller.get(f"{server.url}/admin/webhooks")).json["webhooks"]
 
     found = {each["url"]: (each["events"], each["is_active"]) for each in webhooks}
     assert found[receiver.url] == (["finished"], False)
@@ -196,17 +200,19 @@ async def test_changes_that_meet_come_one_after_the_other(
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     path = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=path) as server:
-        api = Caller(server, http)
-        await _add(api, receiver)
-        webhook_id = (await _webhook(api))["id"]
+        caller = Caller(server, http)
+        await _add(caller, receiver)
+        webhook_id = (await _webhook(caller))["id"]
         place = f"{server.url}/admin/webhooks/{webhook_id}"
         receiver.gate.clear()
-        slow = asyncio.create_task(api.ask("PATCH", place, json={"url": f"{receiver.url}/other"}))
+        slow = asyncio.create_task(
+            caller.ask("PATCH", place, json={"url": f"{receiver.url}/other"})
+        )
         await receiver.has(2)
         method, route = (
             ("DELETE", "admin_remove_webhook") if removes else ("PATCH", "admin_change_webhook")
         )
-        quick = asyncio.create_task(api.ask(method, place, json={"is_active": False}))
+        quick = asyncio.create_task(caller.ask(method, place, json={"is_active": False}))
         await until(lambda: server.requests[route] == (1 if removes else 2))
         receiver.gate.set()
         assert [(await each).status for each in (slow, quick)] == [200, 200]
@@ -229,11 +235,11 @@ async def test_one_that_was_replaced_is_gone(
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     path = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=path) as server:
-        api = Caller(server, http)
-        await _add(api, receiver, secret="canary-of-the-first-secret")
-        await _add(api, receiver)
-        place = f"{server.url}/admin/webhooks/{(await _webhook(api))['id']}"
-        assert (await api.ask("DELETE", place)).status == 200
+        caller = Caller(server, http)
+        await _add(caller, receiver, secret="canary-of-the-first-secret")
+        await _add(caller, receiver)
+        place = f"{server.url}/admin/webhooks/{(await _webhook(caller))['id']}"
+        assert (await caller.ask("DELETE", place)).status == 200
     async with LocalServer(executor="scripted", database=path) as server:
         assert server.webhooks == ()
 
@@ -254,10 +260,10 @@ async def test_another_address_is_not_opened_as_the_first_one(
         ) as server,
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(short_folder / "admin"))) as http,
     ):
-        api = Caller(server, http)
+        caller = Caller(server, http)
         place = f"http://localhost/admin/webhooks/{server.webhooks[0].id}"
-        moved = await api.ask("PATCH", place, json={"url": other.url})
-        signed = await api.ask("PATCH", place, json={"secret": "canary-of-another-secret"})
+        moved = await caller.ask("PATCH", place, json={"url": other.url})
+        signed = await caller.ask("PATCH", place, json={"secret": "canary-of-another-secret"})
 
     assert (moved.status, "does not open" in moved.text) == (422, True)
     assert signed.status == 200

@@ -21,11 +21,11 @@ from tests.support.patience import until
 from tests.support.wire import WireServer, answering
 
 
-async def _first(api: Caller) -> Any:
+async def _first(caller: Caller) -> Any:
     """The first delivery, complete, once it has ended."""
-    await until(lambda: api.server.deliveries and api.server.deliveries[0].state != "pending")
-    delivery_id = api.server.deliveries[0].id
-    answer = await api.get(f"{api.server.url}/admin/deliveries/{delivery_id}")
+    await until(lambda: caller.server.deliveries and caller.server.deliveries[0].state != "pending")
+    delivery_id = caller.server.deliveries[0].id
+    answer = await caller.get(f"{caller.server.url}/admin/deliveries/{delivery_id}")
     assert answer.status == 200, answer.text
     assert SECRET not in answer.text
     return answer.json
@@ -130,9 +130,9 @@ async def test_the_status_decides(answer: bytes, kept: str, http: aiohttp.Client
             webhook_retry_pauses=[0.01] * 5,
         ) as server,
     ):
-        api = Caller(server, http)
-        await api.create()
-        delivery = await _first(api)
+        caller = Caller(server, http)
+        await caller.create()
+        delivery = await _first(caller)
 
     (attempt,) = delivery["attempts"]
     assert (delivery["state"], attempt["status"], attempt["problem"]) == ("delivered", 200, None)

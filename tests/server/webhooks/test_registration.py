@@ -46,23 +46,23 @@ async def test_a_server_does_not_start_without_its_webhook(
     assert SECRET not in str(caught.value)
 
 
-async def test_over_http(api: Caller, receiver: Receiver) -> None:
+async def test_over_http(caller: Caller, receiver: Receiver) -> None:
     """Registered, shown without its secret, called, replaced, and removed."""
-    place = api.server.url + "/admin/webhooks"
+    place = caller.server.url + "/admin/webhooks"
     order = {"url": receiver.url, "secret": SECRET}
-    await api.ask("POST", place, json=order)
-    added = await api.ask("POST", place, json=order)
-    shown = await api.ask("GET", place)
-    await api.create("quick")
+    await caller.ask("POST", place, json=order)
+    added = await caller.ask("POST", place, json=order)
+    shown = await caller.ask("GET", place)
+    await caller.create("quick")
     await receiver.has(5)
-    removed = await api.ask("DELETE", f"{place}/{added.json['id']}")
-    again = await api.ask("DELETE", f"{place}/{added.json['id']}")
+    removed = await caller.ask("DELETE", f"{place}/{added.json['id']}")
+    again = await caller.ask("DELETE", f"{place}/{added.json['id']}")
 
     assert shown.json == {"webhooks": [added.json]}
     assert added.json["url"] == receiver.url
     assert receiver.statuses == ["test", "test", "initializing", "started", "finished"]
     assert (removed.status, again.status) == (200, 404)
-    assert (await api.ask("GET", place)).json == {"webhooks": []}
+    assert (await caller.ask("GET", place)).json == {"webhooks": []}
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ async def test_over_http(api: Caller, receiver: Receiver) -> None:
         None,
     ],
 )
-async def test_what_is_refused(api: Caller, body: Any) -> None:
+async def test_what_is_refused(caller: Caller, body: Any) -> None:
     """With 422, and no request leaves this machine."""
-    answer = await api.ask("POST", api.server.url + "/admin/webhooks", json=body)
+    answer = await caller.ask("POST", caller.server.url + "/admin/webhooks", json=body)
 
     assert answer.status == 422, answer.text
-    assert api.server.webhooks == ()
+    assert caller.server.webhooks == ()
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ async def test_what_is_refused(api: Caller, body: Any) -> None:
         ("GET", "/admin/deliveries"),
     ],
 )
-async def test_the_key_is_needed(api: Caller, method: str, path: str) -> None:
+async def test_the_key_is_needed(caller: Caller, method: str, path: str) -> None:
     """It is needed as for everything that an administrator may do."""
-    answer = await api.ask(method, api.server.url + path, key=False)
+    answer = await caller.ask(method, caller.server.url + path, key=False)
 
     assert answer.status in {401, 403}
 

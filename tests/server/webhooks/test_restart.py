@@ -27,16 +27,10 @@ ROOT = Path(__file__).parents[3]
 NEW_SECRET = "canary-of-another-webhook-secret"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database is."""
-    return tmp_path / "server.db"
-
-
-def _server(path: Path, **options: object) -> LocalServer:
+def _server(database_path: Path, **options: object) -> LocalServer:
     executor = FromQueue(Finished("Done"))
     given = {"api_key": "bu_test_of_storage", "webhook_retry_pauses": [30.0] * 5, **options}
-    return LocalServer(executor=executor, database=path, **given)  # type: ignore[arg-type]
+    return LocalServer(executor=executor, database=database_path, **given)  # type: ignore[arg-type]
 
 
 async def _first_attempt_failed(server: LocalServer, http: aiohttp.ClientSession) -> str:
@@ -53,17 +47,17 @@ def _fails_after_the_test(call: Call) -> int:
 
 
 async def test_what_was_pending_is_sent_again(
-    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
     """In order, with the same bodies, and with the count of earlier attempts."""
     webhook = Webhook(receiver.url, SECRET)
     receiver.answer = _fails_after_the_test
-    async with _server(path, webhooks=[webhook]) as server:
+    async with _server(database_path, webhooks=[webhook]) as server:
         task_id = await _first_attempt_failed(server, http)
         before = [each.body for each in server.deliveries]
     receiver.calls.clear()
     receiver.answer = lambda _: 200
-    async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
+    async with _server(database_path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
         await receiver.has(4)
         # It was received, and this is not recorded yet.
         await until(lambda: all(each.state == "delivered" for each in server.deliveries))
@@ -79,13 +73,13 @@ async def test_what_was_pending_is_sent_again(
         [200],
     ]
     receiver.calls.clear()
-    async with _server(path, webhooks=[webhook]) as server:
+    async with _server(database_path, webhooks=[webhook]) as server:
         assert [each.state for each in server.deliveries] == ["delivered"] * 3
     assert receiver.statuses == ["test"]
 
 
 async def test_a_new_secret_takes_over(
-    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
     """After a replacement, pending events are signed with the new secret."""
     # Under the old secret only the test is accepted, also not a running attempt.
@@ -94,7 +88,7 @@ async def test_a_new_secret_takes_over(
     def taken() -> list[str]:
         return [call.status for call in receiver.calls if call.is_genuine]
 
-    async with _server(path, webhook_retry_pauses=[0.05] * 5) as server:
+    async with _server(database_path, webhook_retry_pauses=[0.05] * 5) as server:
         await server.add_webhook(Webhook(receiver.url, NEW_SECRET))
         await _first_attempt_failed(server, http)
         await server.add_webhook(Webhook(receiver.url, SECRET))
@@ -104,16 +98,19 @@ async def test_a_new_secret_takes_over(
 
 
 async def test_webhooks_come_back_under_the_key(
-    path: Path, http: aiohttp.ClientSession, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    database_path: Path,
+    http: aiohttp.ClientSession,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that was added at run time gets events after a restart, without another test event."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
-    async with _server(path) as server:
+    async with _server(database_path) as server:
         await server.add_webhook(Webhook(receiver.url + "/t0ken", SECRET))
         known = server.webhooks
-    on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    on_disk = b"".join(each.read_bytes() for each in database_path.parent.iterdir())
     receiver.calls.clear()
-    async with _server(path) as server:
+    async with _server(database_path) as server:
         assert server.webhooks == known
         await Caller(server, http).create()
         await receiver.has(3)
@@ -121,7 +118,7 @@ async def test_webhooks_come_back_under_the_key(
             "DELETE", f"{server.url}/admin/webhooks/{known[0].id}"
         )
         assert answer.status == 200
-    async with _server(path) as server:
+    async with _server(database_path) as server:
         assert server.webhooks == ()
 
     assert receiver.statuses == ["initializing", "started", "finished"]
@@ -131,29 +128,32 @@ async def test_webhooks_come_back_under_the_key(
 
 
 async def test_webhooks_in_code_are_of_this_run(
-    path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    database_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An address that is removed from the code gets no calls any more."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
-    async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]):
+    async with _server(database_path, webhooks=[Webhook(receiver.url, SECRET)]):
         pass
-    async with _server(path) as server:
+    async with _server(database_path) as server:
         assert server.webhooks == ()
 
 
 async def test_without_a_key_they_are_not_kept(
-    path: Path, http: aiohttp.ClientSession, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    database_path: Path,
+    http: aiohttp.ClientSession,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The log says so; pending events wait until the address is registered again."""
     receiver.answer = _fails_after_the_test
-    async with _server(path) as server:
+    async with _server(database_path) as server:
         await server.add_webhook(Webhook(receiver.url, SECRET))
         await _first_attempt_failed(server, http)
     said = caplog.text
-    on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    on_disk = b"".join(each.read_bytes() for each in database_path.parent.iterdir())
     receiver.calls.clear()
     receiver.answer = lambda _: 200
-    async with _server(path) as server:
+    async with _server(database_path) as server:
         assert server.webhooks == ()
         assert {each.state for each in server.deliveries} == {"pending"}
         await server.add_webhook(Webhook(receiver.url, SECRET))
@@ -178,9 +178,9 @@ def three_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("three_deliveries")
 @pytest.mark.parametrize("is_in_memory", [False, True])
-async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
+async def test_the_log_is_bounded(is_in_memory: bool, database_path: Path) -> None:
     """The oldest ended ones are deleted, also on disk; pending ones are kept."""
-    database = SqliteDatabase(None if is_in_memory else path)
+    database = SqliteDatabase(None if is_in_memory else database_path)
     outbox = outbox_of(database)
     for number in range(6):
         await _add(outbox, database, f"word {number}")
@@ -197,9 +197,9 @@ async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
 
 
 @pytest.mark.usefixtures("three_deliveries")
-async def test_one_owner_does_not_displace_another(path: Path) -> None:
+async def test_one_owner_does_not_displace_another(database_path: Path) -> None:
     """Each owner has room for its own, however many the others have."""
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     outbox = outbox_of(database)
     for number in range(6):
         for owner in ("shop", "busy", "busy"):
@@ -213,9 +213,11 @@ async def test_one_owner_does_not_displace_another(path: Path) -> None:
 
 
 @asynccontextmanager
-async def _killed_at_the_end(path: Path, environment: Mapping[str, str]) -> AsyncIterator[str]:
+async def _killed_at_the_end(
+    database_path: Path, environment: Mapping[str, str]
+) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.server.storage.serving", str(path), "0",
+        sys.executable, "-m", "tests.server.storage.serving", str(database_path), "0",
         cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -231,13 +233,13 @@ async def _killed_at_the_end(path: Path, environment: Mapping[str, str]) -> Asyn
 @pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_kill_before_an_event_was_received(
-    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
     """A killed server sends it when it starts again: at least once, in order."""
     environment = {**os.environ, KEY_VARIABLE: "a key of the operator's own"}
     headers = {"Authorization": "Bearer bu_test_of_storage"}
     receiver.answer = _fails_after_the_test
-    async with _killed_at_the_end(path, environment) as url:
+    async with _killed_at_the_end(database_path, environment) as url:
         order = {"url": receiver.url, "secret": SECRET}
         async with http.post(f"{url}/admin/webhooks", json=order, headers=headers) as answer:
             assert answer.status == 200
@@ -253,7 +255,7 @@ async def test_kill_before_an_event_was_received(
                     status = await answer.json()
     receiver.calls.clear()
     receiver.answer = lambda _: 200
-    async with _killed_at_the_end(path, environment):
+    async with _killed_at_the_end(database_path, environment):
         await until(lambda: "finished" in receiver.statuses)
 
     assert list(dict.fromkeys(receiver.statuses)) == ["initializing", "started", "finished"]
@@ -262,7 +264,10 @@ async def test_kill_before_an_event_was_received(
 
 
 async def test_a_full_disk_ends_no_delivery(
-    path: Path, http: aiohttp.ClientSession, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    database_path: Path,
+    http: aiohttp.ClientSession,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A received event is recorded when there is room again, and is not sent again."""
     disk = ExitStack()
@@ -273,7 +278,7 @@ async def test_a_full_disk_ends_no_delivery(
         return 200
 
     receiver.answer = fills_the_disk
-    async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
+    async with _server(database_path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
         with disk:
             await Caller(server, http).create()
             await until(lambda: "waits for the database" in caplog.text)
@@ -283,17 +288,17 @@ async def test_a_full_disk_ends_no_delivery(
 
 
 async def test_events_wait_until_the_receiver_passes_the_test(
-    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
     """A receiver that is down when the server starts gets all events later."""
     webhook = Webhook(receiver.url, SECRET)
-    async with _server(path, webhooks=[webhook]) as server:
+    async with _server(database_path, webhooks=[webhook]) as server:
         await Caller(server, http).create()
         await until(lambda: "finished" in receiver.statuses)
     receiver.calls.clear()
     receiver.answer = lambda _: 503
 
-    async with _server(path) as server:
+    async with _server(database_path) as server:
         with pytest.raises(ConfigurationError):
             await server.add_webhook(webhook, save=False)
         task_id = await Caller(server, http).create()
@@ -306,10 +311,12 @@ async def test_events_wait_until_the_receiver_passes_the_test(
 
 
 @pytest.mark.usefixtures("three_deliveries")
-async def test_pending_ones_are_bounded_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pending_ones_are_bounded_too(
+    database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A webhook that is away for days does not fill the disk."""
     monkeypatch.setattr("browser_use_async.server.storage.outbox.MOST_PENDING", 5)
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(database_path)
     outbox = outbox_of(database)
     for number in range(8):
         await _add(outbox, database, f"word {number}")

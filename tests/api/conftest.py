@@ -1,3 +1,0 @@
-from tests.support.shim import mocked_api
-
-__all__ = ["mocked_api"]

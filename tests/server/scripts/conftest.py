@@ -1,0 +1,15 @@
+"""The website of the scripts."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.server.browser.pages import Site, serve_pages
+from tests.server.scripts.test_playing import register
+
+
+@pytest.fixture
+async def company_site() -> AsyncIterator[Site]:
+    """The register of companies as it is when a script is recorded."""
+    async with serve_pages(register()) as site:
+        yield site
