@@ -32,7 +32,6 @@ ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
 
 # Blocks of Python that print nothing: by page, a line of each, and why.
 SILENT = {
-    ("batch.md", "async def weigh"): "defines what needs a browser, as a block of browser.md does",
     ("batch.md", "def work_on_offices"): "defines what works on a database",
     ("errors.md", "logging.basicConfig"): "sets the log up, which goes to stderr",
     ("webhooks.md", "session.attach(receiver)"): "defines what the service calls",
