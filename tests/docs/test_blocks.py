@@ -27,8 +27,8 @@ from tests.docs.reader import (
     output_of_python,
 )
 
-# Servers of these engines are no Python packages: tests/examples/test_engines.py checks types.
-ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
+# The server of this engine is no Python package: tests/examples/test_engines.py checks types.
+ENGINE = re.compile(r"^(?:from|import) temporalio\b", re.MULTILINE)
 
 # Blocks of Python that print nothing: by page, a line of each, and why.
 SILENT = {
