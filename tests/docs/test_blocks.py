@@ -80,9 +80,9 @@ def plain_server() -> Iterator[ExampleServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium_server() -> Iterator[ExampleServer]:
-    """The same, with a real browser."""
+    """The same, with a real browser; one for each page, since a server keeps its scripts."""
     if find_spec("playwright") is None or find_browser() is None:
         pytest.skip("there is no Chromium that Playwright could drive")
     with ExampleServer.start("chromium") as server:
