@@ -27,7 +27,7 @@ async def test_a_block_prints_what_it_says(block: Block, monkeypatch: pytest.Mon
         ScriptedModel([lightest]) as model,
         serving(model) as command,
     ):
-        server = ExampleServer.of({**command.place, "site_url": site.url})
+        server = ExampleServer.of({**command.place, "site_url": site.url}, "browser_use")
         for name, value in server.variables.items():
             monkeypatch.setenv(name, value)
         output = await output_of_python(block, server)

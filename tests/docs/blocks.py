@@ -35,6 +35,11 @@ class Block:
         return self.text.startswith("# needs a language model")
 
     @property
+    def needs_browser(self) -> bool:
+        """Whether its task is played by a script, which needs a real browser."""
+        return "--script " in self.text or "script=" in self.text
+
+    @property
     def commands(self) -> list[str]:
         """The commands of a shell block."""
         lines = self.text.replace("\\\n", "").splitlines()

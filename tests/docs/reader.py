@@ -36,11 +36,12 @@ class ExampleServer:
     address: str
     site: str
     api_key: str = attrs.field(repr=False)
+    executor: str
 
     @classmethod
-    def of(cls, place: Mapping[str, str]) -> "ExampleServer":
+    def of(cls, place: Mapping[str, str], executor: str) -> "ExampleServer":
         """A running one, from its JSON output."""
-        return cls(_host(place["base_url"]), _host(place["site_url"]), place["api_key"])
+        return cls(_host(place["base_url"]), _host(place["site_url"]), place["api_key"], executor)
 
     @classmethod
     @contextmanager
@@ -56,7 +57,7 @@ class ExampleServer:
         )
         try:
             assert process.stdout is not None
-            yield cls.of(json.loads(process.stdout.readline()))
+            yield cls.of(json.loads(process.stdout.readline()), executor)
         finally:
             process.terminate()
             process.communicate()

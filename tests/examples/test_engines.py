@@ -14,7 +14,7 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "integrations.md").read_text()
-ENGINES = ("temporalio", "restate")
+ENGINES = ("temporalio",)
 
 
 def _block(engine: str) -> str:
