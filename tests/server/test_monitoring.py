@@ -173,16 +173,16 @@ async def test_money_is_counted_by_owner_and_model(
     """In dollars, to the fraction of a cent, as the account has it; spending outlives a restart."""
     database = tmp_path / "server.db"
     async with LocalServer(executor=queue, database=database) as server:
-        api = Caller(server, http)
-        shop = await api.with_new_key("shop")
+        caller = Caller(server, http)
+        shop = await caller.with_new_key("shop")
         task = await shop.create(llm_model="gpt-4.1-mini")
         queue.step("Open it")
         await shop.reached(task, "running", steps=1)
         queue.items.put_nowait(Failed("No such page"))
         await shop.reached(task, "failed", steps=2)
-        await api.create(llm_model="o3")
-        counted = await _scraped(api)
-        keys = (await api.get(f"{server.url}/admin/keys")).json["keys"]
+        await caller.create(llm_model="o3")
+        counted = await _scraped(caller)
+        keys = (await caller.get(f"{server.url}/admin/keys")).json["keys"]
     async with LocalServer(executor=queue, database=database) as server:
         restarted = await _scraped(Caller(server, http))
 
@@ -194,15 +194,15 @@ async def test_money_is_counted_by_owner_and_model(
     assert ("task_cost_dollars_total", "gpt-4.1-mini", "shop") not in restarted
 
 
-async def test_owners_beyond_a_hundred_share_a_series(api: Caller):
+async def test_owners_beyond_a_hundred_share_a_series(caller: Caller):
     """Nothing is lost of the sum, and an owner keeps its series for as long as the server lives."""
     async with asyncio.TaskGroup() as group:
         for number in range(MOST_OWNERS + 2):
-            group.create_task(api.with_new_key(f"team-{number:03}"))
-    later = await api.with_new_key("a-late-one", scopes=["run", "read"])
-    first = await _scraped(api)
+            group.create_task(caller.with_new_key(f"team-{number:03}"))
+    later = await caller.with_new_key("a-late-one", scopes=["run", "read"])
+    first = await _scraped(caller)
     await later.create()
-    second = await _scraped(api)
+    second = await _scraped(caller)
 
     for values in (first, second):
         owners = {labels[0] for name, *labels in values if name == "spent_dollars_total"}
@@ -216,17 +216,17 @@ async def test_durations_of_tasks_are_a_histogram(http: aiohttp.ClientSession, q
     """By status, from a second to an hour; a task that waited in the queue counts from there."""
     now = datetime(2026, 5, 1, tzinfo=UTC)
     async with LocalServer(executor=queue, now=lambda: now) as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         for seconds in (1, 90, 7200):
-            task = await api.create()
-            await api.reached(task, "running")
+            task = await caller.create()
+            await caller.reached(task, "running")
             now += timedelta(seconds=seconds)
             queue.items.put_nowait(Finished("It"))
-            await api.reached(task, "finished")
-        task = await api.create()
+            await caller.reached(task, "finished")
+        task = await caller.create()
         now += timedelta(seconds=4)
-        await api.put(f"/stop-task?task_id={task}")
-        values = await _scraped(api)
+        await caller.put(f"/stop-task?task_id={task}")
+        values = await _scraped(caller)
 
     name = "task_duration_seconds"
     finished = {

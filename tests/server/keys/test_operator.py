@@ -39,9 +39,9 @@ class Teams:
 
 
 @pytest.fixture
-async def teams(api: Caller) -> Teams:
+async def teams(caller: Caller) -> Teams:
     """The shop has two tasks, the lab one, and the operator none."""
-    shop, lab = await api.with_new_key("shop"), await api.with_new_key("lab")
+    shop, lab = await caller.with_new_key("shop"), await caller.with_new_key("lab")
     finished_id = await shop.create(
         metadata={"scenario": "files"}, secrets={"pin": "hunter2!"}, save_browser_data=True
     )
@@ -50,7 +50,7 @@ async def teams(api: Caller) -> Teams:
     await shop.reached(task_id, "running", steps=1)
     lab_id = await lab.create("Of the lab")
     await lab.reached(lab_id, "finished", steps=2)
-    return Teams(shop, lab, api, task_id, finished_id, lab_id)
+    return Teams(shop, lab, caller, task_id, finished_id, lab_id)
 
 
 async def test_the_operator_lists_the_tasks_of_an_owner(teams: Teams):
@@ -210,9 +210,9 @@ async def test_schedules_stay_with_their_owner(teams: Teams):
     assert (listed.json["total_count"], one.status) == (0, 404)
 
 
-async def test_no_key_is_named_like_all_owners(api: Caller):
+async def test_no_key_is_named_like_all_owners(caller: Caller):
     """Else its tasks could not be asked for alone."""
-    answer = await api.post(f"{api.server.url}/admin/keys", json={"name": "all"})
+    answer = await caller.post(f"{caller.server.url}/admin/keys", json={"name": "all"})
 
     assert answer.status == 422
     assert "every owner" in answer.json["detail"]

@@ -64,14 +64,14 @@ async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, call
     assert "Check the news" in (await rows(page))[0]
 
 
-async def test_the_operator_switches_between_owners(browser: Browser, api: Caller):
+async def test_the_operator_switches_between_owners(browser: Browser, caller: Caller):
     """The address has the owner; the list and a task are read only, and say so."""
-    shop = await api.with_new_key("shop")
-    await api.reached(await api.create("Of the operator"), "finished")
+    shop = await caller.with_new_key("shop")
+    await caller.reached(await caller.create("Of the operator"), "finished")
     task_id = await shop.create("Wait for the shop")
     await shop.reached(task_id, "running", steps=2)
     team_page = await open_page(browser, shop)
-    page = await open_page(browser, api)
+    page = await open_page(browser, caller)
     await page.until(f"{_ROWS} === 1")
     choose = "(() => { const field = document.querySelector('[aria-label=Owner]'); field.value ="
     choose += " '%s'; field.dispatchEvent(new Event('change', {bubbles: true})); })()"

@@ -48,13 +48,13 @@ def _write(copy: Path, content: bytes) -> None:
 
 
 @asynccontextmanager
-async def _creating(api: Caller) -> AsyncIterator[list[str]]:
+async def _creating(caller: Caller) -> AsyncIterator[list[str]]:
     """Create tasks all the time; the ids of those that were answered."""
     answered: list[str] = []
 
     async def create() -> None:
         while True:
-            answered.append(await api.create())
+            answered.append(await caller.create())
             await asyncio.sleep(0.005)
 
     creating = asyncio.create_task(create())
@@ -67,10 +67,10 @@ async def _creating(api: Caller) -> AsyncIterator[list[str]]:
             await creating
 
 
-async def _large(api: Caller, count: int) -> list[str]:
-    created = [await api.create(metadata={"scenario": "large"}) for _ in range(count)]
+async def _large(caller: Caller, count: int) -> list[str]:
+    created = [await caller.create(metadata={"scenario": "large"}) for _ in range(count)]
     for each in created:
-        await api.reached(each, "finished")
+        await caller.reached(each, "finished")
     return created
 
 
@@ -78,9 +78,9 @@ async def test_a_copy_has_all_that_was_answered_before(tmp_path: Path, http: aio
     """Tasks are created meanwhile, and others are answered between two steps of the copying."""
     copy = tmp_path / "copy.db"
     async with _server(tmp_path / "server.db") as server:
-        api = Caller(server, http)
-        await _large(api, 5)
-        async with _creating(api) as answered:
+        caller = Caller(server, http)
+        await _large(caller, 5)
+        async with _creating(caller) as answered:
             before = list(answered)
             async with aclosing(AdminClient(server.url, KEY).backup()) as chunks:
                 first = await anext(chunks)
@@ -133,18 +133,18 @@ async def test_a_server_with_the_copy_has_everything(
     assert "was not closed" not in caplog.text
 
 
-async def _fill(api: Caller) -> None:
+async def _fill(caller: Caller) -> None:
     """A schedule, a profile, a script and an upload of an owner."""
     later = (datetime.now(UTC) + timedelta(hours=9)).isoformat()
     schedule = {"task": "Look", "schedule_type": "interval", "interval_minutes": 600}
     script = "script office\n\nopen https://shop.example/\n"
     upload = {"file_name": "a.txt", "content_type": "text/plain"}
     answers = [
-        await api.post("/scheduled-task", json={**schedule, "start_at": later}),
-        await api.post("/browser-profiles", json={"profile_name": "mine"}),
-        await api.put(f"{api.server.url}/admin/scripts/office", json={"text": script}),
-        link := await api.post("/uploads/presigned-url", json=upload),
-        await api.put(
+        await caller.post("/scheduled-task", json={**schedule, "start_at": later}),
+        await caller.post("/browser-profiles", json={"profile_name": "mine"}),
+        await caller.put(f"{caller.server.url}/admin/scripts/office", json={"text": script}),
+        link := await caller.post("/uploads/presigned-url", json=upload),
+        await caller.put(
             link.json["upload_url"],
             key=False,
             data=b"text",
@@ -154,14 +154,14 @@ async def _fill(api: Caller) -> None:
     assert [each.status for each in answers] == [200] * 5, [each.text for each in answers]
 
 
-async def _everything(api: Caller, http: aiohttp.ClientSession) -> dict[str, Any]:
+async def _everything(caller: Caller, http: aiohttp.ClientSession) -> dict[str, Any]:
     """What an owner and the operator see beside the tasks."""
     found: dict[str, Any] = {}
-    url = f"{api.server.url}/admin"
+    url = f"{caller.server.url}/admin"
     for path in ("/scheduled-tasks", "/browser-profiles", f"{url}/scripts", f"{url}/files"):
-        found[path.removeprefix(url)] = (await api.get(path)).json
+        found[path.removeprefix(url)] = (await caller.get(path)).json
     for path in ("/keys", "/webhooks"):
-        found[path] = (await Caller(api.server, http).get(url + path)).json
+        found[path] = (await Caller(caller.server, http).get(url + path)).json
     for each in found["/files"]["tasks"][0]["files"]:
         del each["url"]  # has the address of the server
     for each in found["/keys"]["keys"]:
@@ -172,16 +172,16 @@ async def _everything(api: Caller, http: aiohttp.ClientSession) -> dict[str, Any
 async def test_one_copy_at_a_time(tmp_path: Path, http: aiohttp.ClientSession):
     """A second one is refused until the first has been sent, or its client has gone."""
     async with _server(tmp_path / "server.db") as server:
-        api, client = Caller(server, http), AdminClient(server.url, KEY)
-        await _large(api, 10)
+        caller, client = Caller(server, http), AdminClient(server.url, KEY)
+        await _large(caller, 10)
         chunks = client.backup()
         await anext(chunks)
-        refused = await api.post(f"{server.url}/admin/backup")
+        refused = await caller.post(f"{server.url}/admin/backup")
         await chunks.aclose()
         async with asyncio.timeout(PATIENCE):
-            after = await api.post(f"{server.url}/admin/backup")
+            after = await caller.post(f"{server.url}/admin/backup")
             while after.status == 429:
-                after = await api.post(f"{server.url}/admin/backup")
+                after = await caller.post(f"{server.url}/admin/backup")
 
     assert (refused.status, refused.json["detail"]) == (
         429,
@@ -230,13 +230,13 @@ async def test_databases_that_are_not_copied(
 async def test_only_the_operator_gets_a_copy(tmp_path: Path, http: aiohttp.ClientSession):
     """The key needs the scope admin, and the client is on the machine of the server."""
     async with _server(tmp_path / "server.db") as server:
-        api = Caller(server, http)
+        caller = Caller(server, http)
         url = f"{server.url}/admin/backup"
-        shop = await api.with_new_key("shop", scopes=["run", "read"])
+        shop = await caller.with_new_key("shop", scopes=["run", "read"])
         answers = [
             await shop.post(url),
-            await api.post(url, headers={"X-Forwarded-For": "192.0.2.1"}),
-            await api.post(url, key=False),
+            await caller.post(url, headers={"X-Forwarded-For": "192.0.2.1"}),
+            await caller.post(url, key=False),
         ]
 
     assert [each.status for each in answers] == [403] * 3

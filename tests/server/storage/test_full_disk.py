@@ -154,10 +154,10 @@ async def test_the_reserve_is_enough_for_hundreds_of_changes(disk: Path):
 async def test_a_copy_that_has_no_room_is_refused(disk: Path, http: aiohttp.ClientSession):
     """Before it takes the room that the server's own work needs; nothing is left of it."""
     async with _server(disk) as server:
-        api = Caller(server, http)
-        refused = await api.post(f"{server.url}/admin/backup")
+        caller = Caller(server, http)
+        refused = await caller.post(f"{server.url}/admin/backup")
         names = names_in(disk)
-        created = await api.post("/run-task", json={"task": "Do it"})
+        created = await caller.post("/run-task", json={"task": "Do it"})
 
     assert (refused.status, created.status) == (507, 200)
     assert "make room on it" in refused.json["detail"]
@@ -174,8 +174,8 @@ async def test_a_copy_onto_a_full_disk(disk: Path, tmp_path_factory: pytest.Temp
         LocalServer(executor=executor, database=place) as server,
         aiohttp.ClientSession() as http,
     ):
-        api = Caller(server, http)
-        await api.reached(await api.create(), "finished")
+        caller = Caller(server, http)
+        await caller.reached(await caller.create(), "finished")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "browser_use_async", "backup", str(disk / "copy.db")),
             *("--base-url", server.base_url, "--api-key", "env:OPERATOR"),
