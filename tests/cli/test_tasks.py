@@ -106,7 +106,7 @@ async def of_shop(server: LocalServer) -> AsyncIterator[tuple[str, str]]:
 
 
 async def test_tasks_of_another_owner(
-    server: LocalServer, history: list[str], of_shop: tuple[str, str]
+    server: LocalServer, recent: list[str], of_shop: tuple[str, str]
 ) -> None:
     """An operator lists and opens them; each line has its owner, and the own lines have none."""
     env, task_id = environment(server), of_shop[1]
@@ -120,9 +120,9 @@ async def test_tasks_of_another_owner(
     assert [(row["id"], row["owner"]) for row in theirs.json_lines] == [(task_id, "shop")]
     assert both.json_lines == [
         {"id": task_id, "owner": "shop"},
-        *({"id": each, "owner": "default"} for each in history),
+        *({"id": each, "owner": "default"} for each in recent),
     ]
-    assert [row["id"] for row in own.json_lines] == history
+    assert [row["id"] for row in own.json_lines] == recent
     assert "owner" not in own.json_lines[0]
     assert table.splitlines()[0].split()[-2:] == ["OWNER", "TASK"]
     assert (shown.json_lines[0]["id"], shown.json_lines[0]["owner"]) == (task_id, "shop")

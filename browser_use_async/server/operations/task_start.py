@@ -73,7 +73,8 @@ def shown_settings(
 ) -> dict[str, Any]:
     """The settings that appear in a place, or what `otherwise` or their rules say instead."""
     shown = {}
-    for name, default in _shown_in(place, type(settings)):
+    kind: Any = type(settings)
+    for name, default in _shown_in(place, kind):
         value = getattr(settings, name)
         missing = value is UNSET or value is None
         shown[name] = otherwise.get(name, default) if missing else value
