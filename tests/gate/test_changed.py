@@ -84,11 +84,11 @@ def test_every_long_test_belongs_to_a_suite() -> None:
 @pytest.mark.parametrize(
     ("file", "some", "none"),
     [
-        ("browser_use_async/polling/schedule.py", {"polling", "chaos", "simulate"}, {"cli"}),
-        ("browser_use_async/lifecycle/create.py", {"lifecycle", "batch", "simulate"}, {"mcp"}),
+        ("browser_use_async/polling/schedule.py", {"polling", "world"}, {"cli"}),
+        ("browser_use_async/lifecycle/create.py", {"lifecycle", "batch", "world"}, {"mcp"}),
         ("browser_use_async/server/storage/tasks.py", {"server/storage", "fleet"}, {"polling"}),
         ("browser_use_async/server/executors/agent/pool.py", {"agent"}, {"server/pages"}),
-        ("tests/polling/test_schedule.py", {"polling"}, {"chaos"}),
+        ("tests/polling/test_schedule.py", {"polling"}, {"world"}),
         ("CHANGELOG.md", set(), set(ALL)),
         ("pyproject.toml", set(ALL) - set(NIGHTLY), set(NIGHTLY)),  # no row
         ("browser_use_async/server/http/routes.py", {"server"}, {"agent"}),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STAGES = "check test docs simulate chaos wheel demo audit fleet paying-once conformance".split()
+STAGES = "check test docs world wheel demo audit fleet paying-once conformance".split()
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -47,13 +47,13 @@ def test_all_stages_run_and_the_table_has_them(tmp_path: Path):
     """Each has a row with its seconds, and a file with its output."""
     count = "import time, itertools; any(time.process_time() > 1.6 for _ in itertools.count())"
     compute = f"{sys.executable} -c '{count}'"
-    code, said = gate(tmp_path, check="echo why", chaos=compute, demo="sleep 1.6")
+    code, said = gate(tmp_path, check="echo why", world=compute, demo="sleep 1.6")
 
     rows = {line.split()[1]: line.split() for line in said.splitlines() if line[:5] == "make "}
     assert code == 0, said
     assert set(rows) == {*STAGES, "environments"}
     assert all(row[-1] == "right" for row in rows.values())
-    assert int(rows["chaos"][-2]) >= 1
+    assert int(rows["world"][-2]) >= 1
     assert int(rows["demo"][-3]) >= 1
     assert rows["demo"][-2] == "0"
     assert "why" in (tmp_path / "build/gate/check.log").read_text()
