@@ -19,7 +19,6 @@ ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed 
 .PHONY: help test check demo docs openapi long wheel compatibility conformance audit gate nightly environments agent examples \
 	fleet paying-once repetitions matrix model mutants world bench million scripts lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
-.SECONDEXPANSION:
 
 help: ## this list
 	@awk '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
@@ -128,16 +127,14 @@ lost-reply: .venv-peers/.made ## one lost answer to a creating call, through thi
 
 ##@ Releases
 
-# Versions stay where they are unless pyproject.toml or constraints.txt says otherwise.
-LOCK := .venv-lock/bin/uv pip compile --constraint constraints.txt --universal --python-version 3.11 \
-	--generate-hashes --no-annotate --quiet --custom-compile-command "make lock"
-lock: .venv-lock/.made ## the files that may be installed, with their hashes, after a change of the groups
-	for group in dev conformance docs image; do \
-		$(LOCK) pyproject.toml --group $$group --output-file locks/$$group.txt || exit 1; done
-	$(subst --constraint constraints.txt,,$(LOCK)) --group pyproject.toml:image-agent \
-		--output-file locks/image-agent.txt # browser-use pins what it needs
-	for group in audit build sbom; do \
-		$(LOCK) --group pyproject.toml:$$group --output-file locks/$$group.txt || exit 1; done
+# Versions stay where they are unless pyproject.toml says otherwise. The agent has a lock of its own, since
+# browser-use wants exactly mcp 2.1.1, and the extra mcp a newer one.
+LOCK = echo "$(1) @ file://$(CURDIR)" | .venv-lock/bin/uv pip compile - --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --quiet --no-emit-package browser-use-async --custom-compile-command "make lock"
+LOCKED := dev conformance docs image peers audit build lock sbom
+lock: .venv-lock/.made ## the files that may be installed, with their hashes, after a change of pyproject.toml
+	$(call LOCK,browser-use-async) $(LOCKED:%=--group pyproject.toml:%) --output-file constraints.txt
+	$(call LOCK,browser-use-async[local-agent]) --output-file deploy/agent.txt
 
 dist: $(VENV)/.made ## the source archive and the wheel made from it, in dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .
@@ -150,12 +147,12 @@ sbom: .venv-image/.made .venv-sbom/.made ## the packages of the image, in dist/s
 clean: ## remove environments, caches and what was built
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
 
-# Environments: one for each dependency group, made again when the group or its lock changes.
+# Environments: one for each dependency group, made again when the groups or the lock change.
 ENVIRONMENTS ?= docs conformance demo audit
 environments: $(VENV)/.made $(ENVIRONMENTS:%=.venv-%/.made)
 
-.venv-%/.made: pyproject.toml constraints.txt scripts/environment.sh $$(wildcard locks/$$*.txt)
+.venv-%/.made: pyproject.toml constraints.txt scripts/environment.sh
 	scripts/environment.sh .venv-$* $* $(PY)
 
-$(VENV)/.made: pyproject.toml scripts/environment.sh locks/dev.txt
+$(VENV)/.made: pyproject.toml constraints.txt scripts/environment.sh
 	scripts/environment.sh $(VENV) dev $(PY)
