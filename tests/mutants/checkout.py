@@ -13,7 +13,6 @@ __all__ = ["ROOT", "Checkout", "UnjudgeableError"]
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("browser_use_async", "tests", "examples", "docs", "benchmarks", "scripts")
 _FILES = (
-    "hatch_build.py",
     "pyproject.toml",
     "pytest_browser_use_async.py",
     "README.md",
