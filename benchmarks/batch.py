@@ -341,7 +341,7 @@ def details(sides: Sides, count: int, syncs: Syncs | None) -> str:
         f"{text}\n\nUnder strace: {syncs.per_item:.3f} fsyncs per item at {CONCURRENCY} at once; "
         f"{syncs.early} of {syncs.requests} requests left before an fsync had followed the write "
         "of their intent. The input is a generator; every side of ours polls for ends five times a "
-        "second. A million items, with kills: `make million`."
+        "second. A million items, with kills: `make proof-million`."
     )
 
 

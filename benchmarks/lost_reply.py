@@ -1,6 +1,6 @@
 """One lost answer to a creating POST: what is paid for, and does the caller know its id?
 
-`make lost-reply` runs it in an environment with the clients of the group `peers`.
+`make bench-lost-reply` runs it in an environment with the clients of the group `peers`.
 """
 
 import asyncio

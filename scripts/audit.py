@@ -1,4 +1,4 @@
-"""Asks the advisory service of PyPI about every package that the locks and the constraints name.
+"""Asks the advisory service of PyPI about every package that the two locks name.
 
 Exits with 1 when one has a known vulnerability, and with `--strict` also when nothing is known of
 one. A package that could not be checked counts as unknown, and not as harmless.
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-FILES = (Path("constraints.txt"), *sorted(Path("locks").glob("*.txt")))
+FILES = (Path("constraints.txt"), Path("deploy", "agent.txt"))
 _PIN = re.compile(r"^([\w.-]+)==([^ ;\\\n]+)", re.MULTILINE)
 
 

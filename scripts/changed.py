@@ -31,12 +31,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LANDED = ROOT / ".ci" / "landed"  # the commit of the last change that landed
 
 # Targets of the Makefile that take long; the gate runs their short forms.
-TARGETS = ("agent", "fleet", "matrix", "world")
+TARGETS = ("test-agent", "proof-fleet", "test-matrix", "proof-world")
 
 # Folders of tests that have long ones; a folder with others in it means the files beside them.
 SUITES = tuple(
-    """. api batch browser cli docs examples files lifecycle mcp money mutants observation paging
-    polling proofs/conformance proofs/world server server/agent
+    """. api batch browser cli docs examples files lifecycle mcp money observation paging polling
+    proofs/conformance proofs/mutants proofs/world server server/agent
     server/browser server/egress server/faults server/fleet server/html server/keys
     server/pages server/plain server/scripts server/search server/storage server/submission_keys
     server/webhooks site transport types webhooks""".split()
@@ -44,10 +44,10 @@ SUITES = tuple(
 ALL = (*SUITES, *TARGETS)
 
 # Run every night, and before a change lands only if their own rooms changed.
-NIGHTLY = ("agent", "matrix")
+NIGHTLY = ("test-agent", "test-matrix")
 _MOST = tuple(each for each in ALL if each not in NIGHTLY)
 
-_MONEY = ("lifecycle", "batch", "money", "proofs/world", "world")
+_MONEY = ("lifecycle", "batch", "money", "proofs/world", "proof-world")
 _CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation")
 _SDK = (*_CALLS, *_MONEY, "webhooks", "mcp", "cli", ".")
 _BROWSER = ("server/browser", "server/pages", "browser", "site")
@@ -57,7 +57,7 @@ _SERVER = (
     *("server/plain", "server/html", "server/search", "server/egress"),
     "proofs/conformance",
 )
-_FLEET = ("server/fleet", "batch", "fleet")
+_FLEET = ("server/fleet", "batch", "proof-fleet")
 
 # The start of a path, and the suites of what is there.
 ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -73,7 +73,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # The gate runs itself.
     (".ci/", ()),
     ("Makefile", ()),
-    ("scripts/matrix.sh", ("matrix",)),
+    ("scripts/matrix.sh", ("test-matrix",)),
     ("scripts/command_tables.py", ("docs", "site")),
     ("scripts/site_hooks.py", ("docs", "site")),
     ("scripts/", ()),
@@ -86,11 +86,11 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("examples/site/", ("site", "server/browser", "cli")),
     ("examples/", ("examples",)),
     # The SDK.
-    ("browser_use_async/transport/", (*_SDK, "matrix")),
-    ("browser_use_async/polling/", ("polling", "lifecycle", "proofs/world", "world")),
+    ("browser_use_async/transport/", (*_SDK, "test-matrix")),
+    ("browser_use_async/polling/", ("polling", "lifecycle", "proofs/world", "proof-world")),
     ("browser_use_async/paging/", ("paging", "cli")),
     ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation")),
-    ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
+    ("browser_use_async/batch/", (*_MONEY, "cli", "proof-fleet")),
     ("browser_use_async/money/", _MONEY),
     ("browser_use_async/prices.py", ("batch", "money", "server")),
     ("browser_use_async/files/", ("files", "cli")),
@@ -109,13 +109,13 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/postgres/", _FLEET),
     # The server.
     ("browser_use_async/server/egress/", ("server/egress", *_BROWSER, "server/search")),
-    ("browser_use_async/server/executors/agent/", ("server/agent", "agent")),
+    ("browser_use_async/server/executors/agent/", ("server/agent", "test-agent")),
     ("browser_use_async/server/executors/browser/", _BROWSER),
     ("browser_use_async/server/executors/instructions/", ("server/plain", "server/browser")),
     ("browser_use_async/server/executors/plain/", ("server/plain", "server/html")),
-    ("browser_use_async/server/executors/scripts/", (*_BROWSER, "server/scripts", "agent")),
+    ("browser_use_async/server/executors/scripts/", (*_BROWSER, "server/scripts", "test-agent")),
     ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent")),
-    ("browser_use_async/server/faults/", ("server/faults", "server", "world")),
+    ("browser_use_async/server/faults/", ("server/faults", "server", "proof-world")),
     ("browser_use_async/server/html/", ("server/html", "server/plain", "server/search")),
     ("browser_use_async/server/tasks/", (*_SERVER, *_FLEET)),
     ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
@@ -125,7 +125,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/server/storage/", (*_SERVER, *_FLEET)),
     (
         "browser_use_async/server/webhooks/",
-        ("server/webhooks", "server/fleet", "fleet", "webhooks"),
+        ("server/webhooks", "server/fleet", "proof-fleet", "webhooks"),
     ),
     ("browser_use_async/server/", (*_SERVER, *_FLEET, *_BROWSER, "server/agent", "cli")),
     # Every call passes the rest of the SDK.
@@ -134,7 +134,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/support/postgres.py", _FLEET),
     ("tests/support/devtools.py", _BROWSER),
     ("tests/support/", _MOST),
-    ("tests/agent/", ("agent", "server/agent")),
+    ("tests/agent/", ("test-agent", "server/agent")),
     ("tests/proofs/conformance/", ("proofs/conformance",)),
     ("tests/testing/", ()),
     ("tests/typing/", ()),
@@ -144,19 +144,19 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/gate/", ()),
     ("tests/vendor/", ("webhooks",)),
     ("tests/postgres/", ("batch",)),
-    ("tests/proofs/fleet/", ("fleet",)),
-    ("tests/proofs/world/", ("proofs/world", "world")),
-    ("tests/proofs/model/", ("batch", "proofs/world", "world", "fleet")),
+    ("tests/proofs/fleet/", ("proof-fleet",)),
+    ("tests/proofs/world/", ("proofs/world", "proof-world")),
+    ("tests/proofs/model/", ("batch", "proofs/world", "proof-world", "proof-fleet")),
     ("tests/proofs/__init__.py", ()),
     ("tests/proofs/paying_once/", ()),
     ("tests/proofs/million.py", ("batch",)),
-    ("tests/mutants/", ("mutants",)),
+    ("tests/proofs/mutants/", ("proofs/mutants",)),
     ("tests/batch/", ("batch",)),
     ("tests/conftest.py", _MOST),
     ("tests/__init__.py", _MOST),
     ("tests/test_", (".",)),
-    ("tests/transport/", ("transport", "matrix")),
-    ("tests/server/scripts/", ("server/scripts", "agent")),
+    ("tests/transport/", ("transport", "test-matrix")),
+    ("tests/server/scripts/", ("server/scripts", "test-agent")),
     *((f"tests/{suite}/", (suite,)) for suite in sorted(SUITES, reverse=True) if suite != "."),
 )
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes the virtual environment of a dependency group: scripts/environment.sh FOLDER GROUP PYTHON
 #
-# uv is used where it is installed, else venv and pip. Of a group that has a lock, only the recorded
-# files are installed, from whichever server they come.
+# uv is used where it is installed, else venv and pip. Both compare each file that they download with the
+# hashes in constraints.txt. The package itself is the checkout, or the file that WHEEL names.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 folder=$1 group=$2 python=$3
-lock=locks/$group.txt
+recorded=(--constraint constraints.txt)
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "$python is not Python 3.11 or newer; name another one: make PY=python3.12" >&2
@@ -23,7 +23,6 @@ failed() {
 if command -v uv >/dev/null; then
     uv venv --quiet --seed --clear --python "$python" "$folder" || failed
     install() { uv pip install --quiet --python "$folder/bin/python" "$@"; }
-    group_of() { printf '%s' "--group=pyproject.toml:$group"; }
 else
     "$python" -c 'import ensurepip, venv' 2>/dev/null || {
         echo "$python cannot make a virtual environment; on Debian: apt install python3-venv" >&2
@@ -31,27 +30,20 @@ else
     }
     "$python" -m venv --clear "$folder"
     install() { "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
-    group_of() { printf '%s' "--group=$group"; }
-    install --upgrade "pip>=25.1" || failed # older ones do not know --group
+    # The pip of a new environment is too old to read hashes from constraints: first the one of the lock.
+    awk '/^[^ ]/ { wanted = /^pip==/ } wanted' constraints.txt | install --require-hashes --requirement /dev/stdin || failed
 fi
 
 case $group in
-audit | build | lock | sbom | docs) ourselves=() ;; # tools that do not import the package
-*) ourselves=(--editable .) ;;
+audit | build | lock | sbom) ;; # tools that do not import the package
+*)
+    ourselves=(--build-constraint constraints.txt --editable .)
+    [[ -n ${WHEEL:-} ]] && ourselves=("$WHEEL")
+    install --no-deps "${ourselves[@]}" || failed
+    ;;
 esac
-
-if [[ -f $lock ]]; then
-    install --require-hashes --requirement "$lock" || failed
-    if ((${#ourselves[@]})); then
-        isolation=()
-        "$folder/bin/python" -c 'import hatchling, editables' 2>/dev/null && isolation=(--no-build-isolation)
-        install --no-deps "${isolation[@]}" "${ourselves[@]}" || failed
-    fi
-else
-    case $group in
-    agent | examples | peers) constrained=() ;; # programs of others, which pin what they need
-    *) constrained=(--constraint constraints.txt) ;;
-    esac
-    install "${constrained[@]}" "$(group_of)" "${ourselves[@]}" || failed
-fi
+case $group in
+agent | examples) recorded=() ;; # programs of others, which pin other versions of what all use
+esac
+install "${recorded[@]}" --group "$group" || failed
 touch "$folder/.made"

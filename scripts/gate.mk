@@ -16,24 +16,25 @@ ifneq ($(.SHELLSTATUS),0)
 $(error scripts/changed.py failed, so it is not known which long tests are needed)
 endif
 endif
-LONG := $(filter-out agent fleet matrix world,$(SUITES))
+LONG := $(filter-out test-% proof-%,$(SUITES))
 # Tests that passed only in the second run, alone: more of them fail the gate.
 FORGIVEN := 3
 
 ifdef NIGHT
-COMPUTES := long repetitions world model mutants bench
-WAITS := fleet paying-once conformance agent examples matrix
+COMPUTES := long proof-world proof-model proof-mutants bench
+WAITS := proof-fleet proof-paying-once conformance test-agent test-examples test-matrix
 words-long := SUITES=all
 words-bench := QUICK=1
 else
-COMPUTES := check test docs $(if $(LONG),long) world $(if $(NEWEST),compatibility)
-WAITS := wheel demo audit fleet paying-once $(filter agent,$(SUITES)) conformance $(filter matrix,$(SUITES))
+COMPUTES := check test docs $(if $(LONG),long) proof-world $(if $(NEWEST),test-compatibility)
+WAITS := test-wheel demo audit proof-fleet proof-paying-once $(filter test-agent,$(SUITES)) conformance \
+	$(filter test-matrix,$(SUITES))
 words-long := SUITES='$(LONG)'
-words-compatibility := PY=$(NEWEST) VENV=.venv-newest
-$(foreach each,world fleet paying-once,$(eval words-$(each) := QUICK=1))
+words-test-compatibility := PY=$(NEWEST) VENV=.venv-newest
+$(foreach each,world fleet paying-once,$(eval words-proof-$(each) := QUICK=1))
 endif
 # One stage makes the environments of all others: two that make the same one would collide.
-words-environments := ENVIRONMENTS='$(filter docs conformance demo audit agent examples,$(COMPUTES) $(WAITS)) $(if $(NIGHT),peers)'
+words-environments := ENVIRONMENTS='$(filter docs conformance demo audit agent examples,$(COMPUTES) $(WAITS:test-%=%)) $(if $(NIGHT),peers)'
 STAGE = scripts/stage.sh $(1) $(words-$(1))
 
 .PHONY: run stages lanes computes $(WAITS)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The transport's tests on the oldest supported, a middle and the newest aiohttp, each in an
-# environment of its own. Run by `make matrix`; PY names the Python that makes the environments.
+# environment of its own. Run by `make test-matrix`; PY names the Python that makes the environments.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -4,7 +4,6 @@ The README stands where every reader of a repository looks for it; here it becom
 the site, so that no text exists twice. The tables of commands and settings come from the program.
 """
 
-import os
 import posixpath
 import re
 import sys
@@ -39,10 +38,8 @@ _lines: list[str] = []
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Show the version; lead to the repository and to a page's source where an address is known."""
+    """Show the version."""
     config.copyright = f"Version {__version__}"
-    if home := os.environ.get("PROJECT_URL", "").rstrip("/"):
-        config.repo_url, config.edit_uri = home, "edit/HEAD/docs/"
     return config
 
 

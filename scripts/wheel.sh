@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-builder=$1 python=$2 checkout=$PWD
+builder=$(realpath --no-symlinks "$1") python=$2 checkout=$PWD
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -18,12 +18,13 @@ wheel=$(echo "$scratch"/dist/*.whl)
 "$python" -m venv "$scratch/fresh"
 program=$scratch/fresh/bin/python
 install() {
-    "$program" -m pip install --quiet --constraint "$checkout/constraints.txt" "$@" ||
+    "$builder" -m pip --python "$program" install --quiet --constraint "$checkout/constraints.txt" "$@" ||
         { echo "installing the wheel needs the package index, and so a network" >&2; exit 1; }
 }
 
 echo "== using the wheel without extras"
-install "$wheel"
+install --no-deps --no-index "$wheel"
+install browser-use-async
 cp scripts/smoke.py "$scratch/smoke.py"
 mkdir "$scratch/elsewhere"
 cd "$scratch/elsewhere"
@@ -33,7 +34,7 @@ said=$("$scratch/fresh/bin/browser-use-async" --help 2>&1) || code=$?
 [[ $code == 2 && $said == *"browser-use-async[cli]"* ]] || { echo "without the extra: $code, $said" >&2; exit 1; }
 
 echo "== using it with the extras of the command line and of what reads pages"
-install "$wheel[cli,otel,server]" pytest pytest-asyncio pytest-timeout anyio # of the page about programs without a loop
+install "browser-use-async[cli,otel,server]" pytest pytest-asyncio pytest-timeout anyio # of the page about programs without a loop
 "$program" "$scratch/smoke.py" "$checkout" plain
 "$program" -m browser_use_async demo </dev/null
 "$scratch/fresh/bin/bua" --version

@@ -87,24 +87,6 @@ def test_the_wheel_requires_four_packages(wheel: Path) -> None:
     assert not [each for each in needed if "<" in each or "==" in each]
 
 
-def test_a_build_names_the_addresses_of_its_repository(
-    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The wheel of a release is built from its source archive; one of another build has none."""
-    monkeypatch.setenv("PROJECT_URL", "https://example.org/team/project/")
-    options = ["-m", "build", "--no-isolation", "--outdir"]
-    _python(*options, tmp_path, ROOT, folder=tmp_path)
-    (released,) = tmp_path.glob("*.whl")
-
-    assert _metadata(released).get_all("Project-URL") == [
-        "Source, https://example.org/team/project",
-        "Documentation, https://example.org/team/project/blob/HEAD/docs/tutorial.md",
-        "Changelog, https://example.org/team/project/blob/HEAD/CHANGELOG.md",
-        "Issues, https://example.org/team/project/issues",
-    ]
-    assert _metadata(wheel).get_all("Project-URL") is None
-
-
 @pytest.mark.parametrize("executor", ["scripted", "plain"])
 def test_a_program_of_a_user(installed: Path, tmp_path: Path, executor: str) -> None:
     """A task runs through the SDK against the bundled server, all of it from the wheel."""

@@ -1,7 +1,7 @@
 """Plays recorded scripts on sites that have changed, and prints the results.
 
-`make scripts`; the exit code is 1 if a required figure is missed, or if the control, which must
-give wrong answers, gives none. QUICK=1 plays fewer rows, and kills at fewer steps.
+`make bench-scripts`; the exit code is 1 if a required figure is missed, or if the control, which
+must give wrong answers, gives none. QUICK=1 plays fewer rows, and kills at fewer steps.
 """
 
 import asyncio
@@ -209,7 +209,7 @@ def main() -> int:
     text = f"{text}\n\n{minutes:.0f} minutes. {machine(packages)}"
     print(f"\n{text}")
     form = ", in its short form" if is_quick else ""
-    RESULTS.write_text(f"# Scripts\n\nWritten by `make scripts`{form}.\n\n{text}\n")
+    RESULTS.write_text(f"# Scripts\n\nWritten by `make bench-scripts`{form}.\n\n{text}\n")
     return 0 if is_right else 1
 
 

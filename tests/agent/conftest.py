@@ -1,6 +1,6 @@
 """Real tasks: browser-use in a process of its own, Chromium, and a scripted model.
 
-`make agent` runs them in an environment of their own; elsewhere they are skipped.
+`make test-agent` runs them in an environment of their own; elsewhere they are skipped.
 """
 
 import importlib.util
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/agent" in item.path.as_posix():
             item.add_marker(pytest.mark.timeout(180))
             if _MISSING:
-                reason = f"there is no {' and no '.join(_MISSING)}; `make agent` has both"
+                reason = f"there is no {' and no '.join(_MISSING)}; `make test-agent` has both"
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 

@@ -15,8 +15,11 @@ trap 'rm -rf "$scratch"' EXIT
 "$builder" -m build --no-isolation --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 ||
     { cat "$scratch/build.log"; exit 1; }
 "$python" -m venv "$scratch/fresh"
-"$scratch/fresh/bin/python" -m pip install --quiet --constraint constraints.txt \
-    "$(echo "$scratch"/dist/*.whl)[cli,browser,server]" ||
-    { echo "installing the wheel needs the package index, and so a network" >&2; exit 1; }
+install() {
+    "$builder" -m pip --python "$scratch/fresh/bin/python" install --quiet --constraint constraints.txt "$@" ||
+        { echo "installing the wheel needs the package index, and so a network" >&2; exit 1; }
+}
+install --no-deps --no-index "$scratch"/dist/*.whl
+install "browser-use-async[cli,browser,server]"
 cd "$scratch"
 "$scratch/fresh/bin/python" "$checkout/tests/agent/from_wheel.py" "$checkout" "$agent"

@@ -1,4 +1,4 @@
-"""The short form of `make million`: a batch that is killed twice, with a server of its own."""
+"""The short form of `make proof-million`: a batch that is killed twice, with its own server."""
 
 import subprocess
 import sys

@@ -5,7 +5,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from errno import ENOSYS
-from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -80,20 +79,17 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
 
 def test_the_image_runs_as_a_user_without_rights():
     """The user is a number, the packages are those of the extras, each file with its hash."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]
-    brought = (extras[name] for name in ("cli", "server", "browser", "fleet", "s3"))
-    names = {re.split(r"[\[<>=]", each)[0].lower() for each in chain.from_iterable(brought)}
-    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "locks/image.txt").read_text(), re.MULTILINE))
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 
     assert re.search(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)[1] == "10001"
-    assert names <= locked
-    for command in re.findall(r"pip install (.*?)(?: \\)?$", DOCKERFILE, re.MULTILINE):
-        *_, last = command.split()
-        assert last == "/opt/wheel/*.whl" or (
-            "--require-hashes" in command and (ROOT / last).exists()
-        )
+    assert groups["image"] == ["browser-use-async[browser,cli,fleet,s3,server]"]
+    assert re.findall(r"environment\.sh (\S+ \S+)", DOCKERFILE) == [
+        "/opt/build build",
+        "/opt/server image",
+    ]
+    assert re.findall(r"pip install (.*)", DOCKERFILE) == [
+        "--require-hashes --requirement deploy/agent.txt"
+    ]
     assert "/healthz" in DOCKERFILE[DOCKERFILE.index("HEALTHCHECK") :]
     for image in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE):
         assert re.fullmatch(r"\S+:\d[\w.-]+", image)
@@ -105,6 +101,9 @@ def test_the_image_gets_the_files_that_its_build_needs():
 
     assert first == "*"
     assert all((ROOT / name.removeprefix("!")).exists() for name in kept)
+    # What its commands name, and what these read.
+    used = {*re.findall(r"(?:scripts|deploy)/[\w.]+\.(?:sh|txt)", DOCKERFILE), "constraints.txt"}
+    assert {f"!{name}" for name in used} <= set(kept)
 
 
 @pytest.mark.parametrize("name", COMPOSE)

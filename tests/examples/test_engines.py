@@ -33,7 +33,9 @@ def _defined(engine: str) -> dict[str, Any]:
 async def test_the_code_has_the_types_of_the_engines(tmp_path: Path) -> None:
     """By mypy with `--strict`, against the packages of the engines and this one."""
     for package in ("mypy", *ENGINES):
-        pytest.importorskip(package, reason=f"{package} is not installed: `make examples` has it")
+        pytest.importorskip(
+            package, reason=f"{package} is not installed: `make test-examples` has it"
+        )
     for engine in ENGINES:
         (tmp_path / f"with_{engine}.py").write_text(_block(engine))
     process = await asyncio.create_subprocess_exec(

@@ -166,7 +166,9 @@ EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.torture) f
 async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
     """Each example runs unchanged: it starts the bundled server where nothing is configured."""
     for package in NEEDS.get(name, ()):
-        pytest.importorskip(package, reason=f"{package} is not installed: `make examples` has it")
+        pytest.importorskip(
+            package, reason=f"{package} is not installed: `make test-examples` has it"
+        )
     database = {}
     if name in WITH_POSTGRES:
         database["DATABASE_URL"] = request.getfixturevalue("postgres")
@@ -179,7 +181,7 @@ async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
 @pytest.mark.long
 async def test_without_the_key_of_the_step_it_is_paid_twice(tmp_path: Path) -> None:
     """The control: the same workflow without its key, killed in the same way, pays twice."""
-    pytest.importorskip("dbos", reason="dbos is not installed: `make examples` has it")
+    pytest.importorskip("dbos", reason="dbos is not installed: `make test-examples` has it")
     whole = (EXAMPLES / "dbos_workflow.py").read_text()
     program = tmp_path / "dbos_workflow.py"
     program.write_text(whole.replace(", key=key)", ")"))

@@ -62,8 +62,8 @@ _CELLS = {
 @pytest.fixture(scope="module")
 def cells() -> dict[str, list[Any]]:
     """The outputs of all cells by their names; they ran once, in one kernel."""
-    nbclient = pytest.importorskip("nbclient", reason="nbclient: `make examples` has it")
-    pytest.importorskip("ipykernel", reason="ipykernel: `make examples` has it")
+    nbclient = pytest.importorskip("nbclient", reason="nbclient: `make test-examples` has it")
+    pytest.importorskip("ipykernel", reason="ipykernel: `make test-examples` has it")
     from nbformat import v4
 
     notebook = v4.new_notebook(cells=[v4.new_code_cell(each) for each in _CELLS.values()])
@@ -199,7 +199,7 @@ def test_progress_is_switched_off(cells: dict[str, list[Any]]) -> None:
 )
 async def test_elsewhere_nothing_is_shown(start: str) -> None:
     """Where ipykernel is only imported, or IPython runs in a terminal, nothing is shown."""
-    pytest.importorskip("ipykernel", reason="ipykernel: `make examples` has it")
+    pytest.importorskip("ipykernel", reason="ipykernel: `make test-examples` has it")
     program = f"{start}; from browser_use_async import BrowserUseSession as S; print(S('bu_key'))"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -44,8 +44,8 @@ async def test_its_cells_run(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("unconfigured")
 def test_a_kernel_shows_what_it_gives() -> None:
     """Tasks and batches are tables in the notebook, and the cells leave no error."""
-    nbclient = pytest.importorskip("nbclient", reason="nbclient: `make examples` has it")
-    pytest.importorskip("ipykernel", reason="ipykernel: `make examples` has it")
+    nbclient = pytest.importorskip("nbclient", reason="nbclient: `make test-examples` has it")
+    pytest.importorskip("ipykernel", reason="ipykernel: `make test-examples` has it")
     import nbformat
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STAGES = "check test docs simulate chaos wheel demo audit fleet paying-once conformance".split()
+STAGES = (
+    "check test docs proof-world test-wheel demo audit proof-fleet proof-paying-once conformance"
+).split()
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -20,13 +22,13 @@ def gate(folder: Path, *options: str, **recipes: str) -> tuple[int, str]:
     Args:
         folder: Where the tree is made.
         options: More words for make.
-        recipes: Commands of a stage, by its name; `once_more` is the stage `paying-once`.
+        recipes: Commands of a stage, by its name, with `_` for `-`.
     """
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     recipes = {name.replace("_", "-"): command for name, command in recipes.items()}
     rules = [
         f"{each}:\n\t@{recipes.get(each, ':')}"
-        for each in [*STAGES, "environments", "long", "compatibility"]
+        for each in [*STAGES, "environments", "long", "test-compatibility"]
     ]
     top = next(
         part for part in (ROOT / "Makefile").read_text().split("\n\n") if part.startswith("gate:")
@@ -47,13 +49,13 @@ def test_all_stages_run_and_the_table_has_them(tmp_path: Path):
     """Each has a row with its seconds, and a file with its output."""
     count = "import time, itertools; any(time.process_time() > 1.6 for _ in itertools.count())"
     compute = f"{sys.executable} -c '{count}'"
-    code, said = gate(tmp_path, check="echo why", chaos=compute, demo="sleep 1.6")
+    code, said = gate(tmp_path, check="echo why", proof_world=compute, demo="sleep 1.6")
 
     rows = {line.split()[1]: line.split() for line in said.splitlines() if line[:5] == "make "}
     assert code == 0, said
     assert set(rows) == {*STAGES, "environments"}
     assert all(row[-1] == "right" for row in rows.values())
-    assert int(rows["chaos"][-2]) >= 1
+    assert int(rows["proof-world"][-2]) >= 1
     assert int(rows["demo"][-3]) >= 1
     assert rows["demo"][-2] == "0"
     assert "why" in (tmp_path / "build/gate/check.log").read_text()
@@ -77,7 +79,7 @@ def test_each_stage_that_fails_fails_the_gate(tmp_path: Path, stage: str):
 
 def test_after_a_failure_no_stage_begins(tmp_path: Path):
     """The stages that did not run are counted."""
-    code, said = gate(tmp_path, check="exit 1", test="touch later", wheel="sleep 0.5")
+    code, said = gate(tmp_path, check="exit 1", test="touch later", test_wheel="sleep 0.5")
 
     assert code != 0
     assert "stages did not run" in said
@@ -87,12 +89,12 @@ def test_after_a_failure_no_stage_begins(tmp_path: Path):
 def test_with_goes_on_all_stages_run(tmp_path: Path):
     """A stage that fails keeps no other from running."""
     code, said = gate(
-        tmp_path, "GOES_ON=1", check="exit 1", wheel="exit 1", conformance="touch end"
+        tmp_path, "GOES_ON=1", check="exit 1", test_wheel="exit 1", conformance="touch end"
     )
 
     assert code != 0
     assert "did not run" not in said
-    assert "failed: make check;make wheel" in said.replace("the lanes", "").replace("; ", ";")
+    assert "failed: make check;make test-wheel" in said.replace("the lanes", "").replace("; ", ";")
     assert (tmp_path / "end").exists()
 
 
@@ -103,7 +105,7 @@ def test_a_stage_that_waits_runs_beside_one_that_computes(tmp_path: Path):
     code, said = gate(
         tmp_path,
         check=meet.format("a", "b"),
-        wheel=meet.format("b", "a"),
+        test_wheel=meet.format("b", "a"),
         test="sleep 0.1; touch first",
         docs="test -e first",
     )
@@ -126,7 +128,7 @@ def test_what_passed_only_alone_is_counted(tmp_path: Path, tests: int, right: bo
 
 def test_a_stage_gets_no_variable_of_the_gate(tmp_path: Path):
     """Its tests run gates of their own."""
-    code, said = gate(tmp_path, "NEWEST=/x/python", "GOES_ON=1", test="env", compatibility=":")
+    code, said = gate(tmp_path, "NEWEST=/x/python", "GOES_ON=1", test="env", test_compatibility=":")
     output = (tmp_path / "build/gate/test.log").read_text()
 
     assert code == 0, said

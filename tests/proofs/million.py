@@ -1,4 +1,4 @@
-"""A million items with a ledger, killed twice on the way: `make million`.
+"""A million items with a ledger, killed twice on the way: `make proof-million`.
 
 The bundled server runs in a process of its own, and its tasks end at once. The batch runs in
 another one, which is killed with SIGKILL when a third and two thirds of the items have ended. It is
@@ -241,7 +241,7 @@ def page(measured: Report) -> str:
     """All of it as Markdown."""
     head = ["what", "ours", "compared with", "measured", "wanted", "verdict"]
     lines = [[*attrs.astuple(row)[1:-1], row.verdict] for row in measured.rows]
-    said = "Written by `make million`, which ends with an error unless all is exact."
+    said = "Written by `make proof-million`, which ends with an error unless all is exact."
     return f"# A million items\n\n{said}\n\n{table(head, lines)}\n\n{measured.details}\n"
 
 
@@ -251,7 +251,7 @@ def main() -> None:
         url, key, ledger, count, started = sys.argv[sys.argv.index("--work") + 1 :]
         asyncio.run(work(url, key, ledger, int(count), float(started)))
         return
-    parser = argparse.ArgumentParser(prog="make million", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make proof-million", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="3,000 items")
     parser.add_argument("--items", type=int, default=MILLION, help="how many")
     given = parser.parse_args()

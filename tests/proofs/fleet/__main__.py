@@ -1,4 +1,4 @@
-"""`make fleet`: the promises of servers that share a database, and the controls that must fail.
+"""`make proof-fleet`: the promises of servers that share a database, and controls that must fail.
 
 Exits with 1 if a bound is broken, or if a control does not break its own.
 """

@@ -1,4 +1,4 @@
-"""Search the model of paying once, and print the results: `make model`.
+"""Search the model of paying once, and print the results: `make proof-model`.
 
 The exit code is 1 if a variant has the wrong result.
 """

@@ -1,1 +1,1 @@
-"""Whether a task is paid once, for every fault: `make paying-once`."""
+"""Whether a task is paid once, for every fault: `make proof-paying-once`."""

@@ -1,7 +1,7 @@
 """Breaks submissions in every way, and prints what was paid and how long this was unknown.
 
-`make paying-once`; the exit code is 1 if something was paid twice or lost, or if a control, which
-must pay twice, did not. QUICK=1 takes a part of everything.
+`make proof-paying-once`; the exit code is 1 if something was paid twice or lost, or if a control,
+which must pay twice, did not. QUICK=1 takes a part of everything.
 """
 
 import asyncio
@@ -142,7 +142,7 @@ def main() -> int:
     minutes = (time.monotonic() - began) / 60
     text = f"{table(HEAD, bench.lines)}\n\n{minutes:.0f} minutes. {machine(('aiohttp',))}"
     if not is_quick:
-        RESULTS.write_text(f"# Paying once\n\nWritten by `make paying-once`.\n\n{text}\n")
+        RESULTS.write_text(f"# Paying once\n\nWritten by `make proof-paying-once`.\n\n{text}\n")
     return 0 if bench.is_right else 1
 
 

@@ -13,6 +13,6 @@ and none may be lost. In those of `clients` many callers (`workloads`) use one s
 for faults, wrong lists (`lies`), and failures inside of their process. They measure what a user
 sees: how late a wait returns, the number of requests, and the results of paid tasks.
 
-`scenarios` has all of them with their bounds. `make world` prints one row for each. It exits with 1
-if a bound is broken, or if a control does not break its bounds.
+`scenarios` has all of them with their bounds. `make proof-world` prints one row for each. It exits
+with 1 if a bound is broken, or if a control does not break its bounds.
 """

@@ -1,4 +1,4 @@
-"""`make world`: every scenario, and the controls that must fail.
+"""`make proof-world`: every scenario, and the controls that must fail.
 
 Exits with 1 if a bound is broken, or if a control does not break its own.
 """

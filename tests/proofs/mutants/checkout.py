@@ -5,15 +5,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.mutants.mutant import Mutant
-from tests.mutants.mutation import MisfitError, mutated
+from tests.proofs.mutants.mutant import Mutant
+from tests.proofs.mutants.mutation import MisfitError, mutated
 
 __all__ = ["ROOT", "Checkout", "UnjudgeableError"]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 _FOLDERS = ("browser_use_async", "tests", "examples", "docs", "benchmarks", "scripts")
 _FILES = (
-    "hatch_build.py",
     "pyproject.toml",
     "pytest_browser_use_async.py",
     "README.md",

@@ -1,4 +1,4 @@
-"""`make mutants`: remove each defence alone and run the tests that must notice.
+"""`make proof-mutants`: remove each defence alone and run the tests that must notice.
 
 A mutant is killed when each of its killers fails, and passes on the unchanged package.
 """
@@ -17,16 +17,16 @@ from pathlib import Path
 
 import attrs
 
-from tests.mutants.judge import Verdict, failing_without_mutants, judge
-from tests.mutants.registry import MUTANTS
-from tests.mutants.session import load_packages
+from tests.proofs.mutants.judge import Verdict, failing_without_mutants, judge
+from tests.proofs.mutants.registry import MUTANTS
+from tests.proofs.mutants.session import load_packages
 
 __all__ = ["main"]
 
 
 def main() -> int:
     """Judge the mutants and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.proofs.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="only mutants whose name contains this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import attrs
 
-from tests.mutants.checkout import Checkout, UnjudgeableError
-from tests.mutants.mutant import Mutant
-from tests.mutants.session import is_part, run_tests
+from tests.proofs.mutants.checkout import Checkout, UnjudgeableError
+from tests.proofs.mutants.mutant import Mutant
+from tests.proofs.mutants.session import is_part, run_tests
 
 __all__ = ["Verdict", "failing_without_mutants", "judge"]
 

@@ -10,26 +10,26 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.mutants.checkout import ROOT
-from tests.mutants.mutant import Mutant
-from tests.mutants.mutation import MisfitError, place_of
-from tests.mutants.registry import MUTANTS
+from tests.proofs.mutants.checkout import ROOT
+from tests.proofs.mutants.mutant import Mutant
+from tests.proofs.mutants.mutation import MisfitError, place_of
+from tests.proofs.mutants.registry import MUTANTS
 
 PACKAGE = ROOT / "browser_use_async"
 KILLER = "transport/test_cuts.py::test_no_cut_is_misjudged"
-# In a process without threads and event loops, as `make mutants` is one.
+# In a process without threads and event loops, as `make proof-mutants` is one.
 JUDGE = """
 import json, pathlib, sys
-from tests.mutants.judge import judge
-from tests.mutants.mutant import Mutant
+from tests.proofs.mutants.judge import judge
+from tests.proofs.mutants.mutant import Mutant
 verdict = judge(Mutant(**json.loads(sys.argv[1])), pathlib.Path(sys.argv[2]))
 print(json.dumps([verdict.is_killed, verdict.noticed, verdict.survived, verdict.problem]))
 """
 # The same for tests, of a checkout that has one more file.
 CONTROL = """
 import json, os, pathlib, sys
-from tests.mutants.checkout import Checkout
-from tests.mutants.judge import failing_without_mutants
+from tests.proofs.mutants.checkout import Checkout
+from tests.proofs.mutants.judge import failing_without_mutants
 folder = pathlib.Path(sys.argv[1])
 checkout = Checkout(folder / str(os.getpid()))
 (checkout.folder / "tests/test_more.py").write_text(sys.argv[2])

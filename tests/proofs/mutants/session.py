@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.checkout import ROOT, UnjudgeableError
+from tests.proofs.mutants.checkout import ROOT, UnjudgeableError
 
 __all__ = ["is_part", "load_packages", "run_tests"]
 

@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from tests.mutants.mutant import Mutant
-from tests.mutants.mutation import MisfitError, mutated
+from tests.proofs.mutants.mutant import Mutant
+from tests.proofs.mutants.mutation import MisfitError, mutated
 
 SOURCE = """
 LIMIT = 3  # tasks

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from tests.mutants.mutant import Mutant
+from tests.proofs.mutants.mutant import Mutant
 
 __all__ = ["MisfitError", "Place", "mutated", "place_of"]
 

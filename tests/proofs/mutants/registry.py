@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.mutants.mutant import Mutant
+from tests.proofs.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
