@@ -34,11 +34,8 @@ EFFECTS = {
 
 
 def test_the_list_is_whole() -> None:
-    """The specification describes 26 calls in seven sections."""
-    sections = _transcribed().values()
-
-    assert len(sections) == 26
-    assert sorted(set(sections)) == [
+    """The specification describes calls in seven sections."""
+    assert sorted(set(_transcribed().values())) == [
         "Browser Profiles",
         "Files",
         "Health Check",
@@ -50,7 +47,7 @@ def test_the_list_is_whole() -> None:
 
 
 def test_every_call_of_the_specification_is_a_row() -> None:
-    """All 26 calls have a constant with their method, path and section, and no row is made up."""
+    """Each call has a constant with their method, path and section, and no row is made up."""
     rows = {f"{row.method} {API_PREFIX}{row.path}": row.section for row in ROWS.values()}
 
     assert _transcribed() == rows
