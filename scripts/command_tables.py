@@ -15,7 +15,7 @@ from browser_use_async.cli.command import NAME
 from browser_use_async.cli.commands.serve import ServeSettings
 from browser_use_async.cli.exit import usage
 from browser_use_async.cli.options import Argument, Option
-from browser_use_async.server.executors.choice import EXECUTORS, FieldUse
+from browser_use_async.server.executors.choice import EXECUTORS, ExecutorRow, FieldUse
 from browser_use_async.server.faults import KINDS
 from browser_use_async.server.setting_kinds import Setting, own_settings
 from browser_use_async.server.settings import GROUPS, ServerSettings
@@ -120,13 +120,13 @@ def _prose(text: str) -> str:
 # --- executors ----------------------------------------------------------------------------------
 
 
-def executors() -> str:
-    """The table of executors: what each is and needs, and which fields of a task it ignores."""
+def executors(rows: Iterable[ExecutorRow] = EXECUTORS) -> str:
+    """The table of executors: what each is and needs, and which fields it does not follow."""
     lines = ["| executor | what it is | needs | ignores |", "|---|---|---|---|"]
-    for row in EXECUTORS:
-        assert FieldUse.REFUSES not in row.fields.values()  # else the table needs a column for it
+    for row in rows:
         name = ", ".join(f"`{each}`" for each in (row.name, *row.also))
         ignored = [f"`{field}`" for field, use in row.fields.items() if use is FieldUse.IGNORES]
+        ignored += [f"refuses `{n}`" for n, use in row.fields.items() if use is FieldUse.REFUSES]
         lines.append(f"| {name} | {row.help} | {row.needs} | {', '.join(ignored) or 'nothing'} |")
     return "\n".join(lines)
 

@@ -4,6 +4,11 @@ Lower levels notify and know no observer; the session chooses its observers. Eac
 subject: the id of a task, a submission, the `Subject` of a call, or the list of searches that share
 a scan. The events of `on_event` are observations, too. Like those, what is `Recorded` brings the
 entry that it adds to the timeline of its subject.
+
+`Observers.notify` is the one place that says what a session does. The log, timelines, spans,
+budgets and the progress in notebooks are one file each; a new feature that has to know what calls
+and tasks do is another such file, and no line in the core. What may refuse a paying call, or mark
+its request, is an admission.
 """
 
 from collections import defaultdict

@@ -80,6 +80,15 @@ def test_choices_help_and_page_are_made_of_the_table():
         assert row.needs in executors()
 
 
+def test_the_page_says_what_an_executor_refuses():
+    """Behind what it ignores."""
+    row = attrs.evolve(
+        EXECUTORS[0], fields={"secrets": FieldUse.IGNORES, "metadata": FieldUse.REFUSES}
+    )
+
+    assert executors([row]).endswith(" | `secrets`, refuses `metadata` |")
+
+
 def test_another_name_is_refused_with_all_names():
     """The nearest one comes first."""
     with pytest.raises(ConfigurationError) as caught:

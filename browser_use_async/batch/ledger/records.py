@@ -15,6 +15,10 @@ An item goes through seven states; the ledger stores their words:
 | `failed`      | the task ended without success; the same    | the same; with `retry_failed` a  |
 |               |                                             | new task, once in each round     |
 | `dead letter` | refused: no task exists, nothing was spent  | the same; corrected, it is `new` |
+
+A service that keeps keys finds the task of a crash by its key, so the id of the task is committed
+with whatever is committed next; without keys it is committed at once. The token in the metadata is
+the ledger's own: a task with another token was `joined`, and another ledger has paid for it.
 """
 
 from collections.abc import Mapping

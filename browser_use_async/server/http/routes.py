@@ -1,4 +1,8 @@
-"""The calls that a server answers with JSON: row, required scopes, and operation."""
+"""The calls that a server answers with JSON: row, required scopes, and operation.
+
+Operations of the API stand in `server.operations`, those below `/admin` in `server.admin`, each
+under its row. A refusal is an error of `server.errors`; `http.errors` has the one map to statuses.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

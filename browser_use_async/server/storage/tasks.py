@@ -1,4 +1,9 @@
-"""The store of tasks: each change of a task is written in one transaction with all its parts."""
+"""The store of tasks: each change of a task is written in one transaction with all its parts.
+
+These are the rows of the task, the payment, the events of webhooks (`Outbox.write`), the job of a
+fleet (`Database.defer`) and the announcement (`Database.announce`). When it is committed,
+`Changes.hear` wakes held calls and pages.
+"""
 
 import secrets
 from bisect import bisect_left
