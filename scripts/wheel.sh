@@ -23,7 +23,7 @@ install() {
 }
 
 echo "== using the wheel without extras"
-install --no-deps --no-index "$wheel"
+"$builder" -m pip --python "$program" install --quiet --no-deps --no-index "$wheel"
 install browser-use-async
 cp scripts/smoke.py "$scratch/smoke.py"
 mkdir "$scratch/elsewhere"

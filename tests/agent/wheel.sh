@@ -19,7 +19,7 @@ install() {
     "$builder" -m pip --python "$scratch/fresh/bin/python" install --quiet --constraint constraints.txt "$@" ||
         { echo "installing the wheel needs the package index, and so a network" >&2; exit 1; }
 }
-install --no-deps --no-index "$scratch"/dist/*.whl
+"$builder" -m pip --python "$scratch/fresh/bin/python" install --quiet --no-deps --no-index "$scratch"/dist/*.whl
 install "browser-use-async[cli,browser,server]"
 cd "$scratch"
 "$scratch/fresh/bin/python" "$checkout/tests/agent/from_wheel.py" "$checkout" "$agent"
