@@ -15,8 +15,9 @@ from browser_use_async.server.executors.choice import (
     FieldUse,
     choose_executor,
 )
+from browser_use_async.server.operations.task_start import resolve_settings
 from browser_use_async.server.setting_kinds import settings_of
-from browser_use_async.types import RunTaskRequest
+from browser_use_async.types import BrowserProfile, RunTaskRequest
 from scripts.command_tables import executors
 from tests.server.calling import Caller
 
@@ -45,6 +46,25 @@ def test_each_executor_says_what_it_does_with_each_field(row: ExecutorRow):
     """A new field of a task is said of all executors, and none that a task has not."""
     assert sorted(row.fields) == sorted(FIELDS)
     assert set(row.fields.values()) <= set(FieldUse)
+
+
+@pytest.mark.parametrize(
+    "field", sorted(VALUES.keys() - {"save_browser_data", "enable_public_share"})
+)
+def test_a_field_reaches_the_executors(field: str):
+    """It changes the assignment; what the server itself does with the others is stored."""
+    profile = BrowserProfile("p-1", "Default")
+    assignments = [
+        attrs.evolve(resolve_settings(RunTaskRequest("Look", **given), profile, "m"), task_id="")
+        for given in ({}, {field: VALUES[field]})
+    ]
+
+    assert assignments[0] != assignments[1]
+
+
+def test_a_new_field_is_tried():
+    """The tests around this one have a value of each field."""
+    assert VALUES.keys() == {*FIELDS} - {"task", "included_file_names", "browser_profile_id"}
 
 
 @pytest.mark.parametrize("name", ["plain", "scripted"])
