@@ -366,6 +366,7 @@ async def test_a_budget_below_one_task(
     assert (result.code, server.tasks_created) == (2, 0)
     said = " ".join(result.stderr.split())
     assert "no more than $0.01 may be spent, so nothing would run; nothing was sent" in said
+    assert "Give at least 189 cents ($1.89)" in said
     assert "Give at least 188.5" in said
 
 
