@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 
 from mcp.server.mcpserver import Context, Image
@@ -243,7 +244,7 @@ class Tools:
             cents = float((await session.account.get_balance()).cents)
             if self._budget is not None:
                 await self._budget.refresh()  # of tasks whose ends no call has seen
-                left = float(max(self._budget.remaining_cents, 0))
+                left = float(max(self._budget.remaining_cents, Decimal(0)))
         return results.Money(cents=cents, budget_left_cents=left)
 
     async def create_schedule(
