@@ -49,6 +49,7 @@ class Prices(Protocol):
 
     def cost(self, task: Any) -> Decimal:
         """The cost of a task in US cents; an `InvalidRequestError` if it is not known."""
+        ...
 
 
 # The sessions of this notebook
