@@ -190,7 +190,7 @@ class BrowserUseSession:
         if "ipykernel" in sys.modules:
             from browser_use_async.observing.notebook import attach  # noqa: PLC0415
 
-            attach(observers)
+            attach(observers, self)
         if on_event is not None:
             observers.add({SessionEvent: lambda event, _about: on_event(event)}, name="on_event")
         return observers

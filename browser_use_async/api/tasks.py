@@ -1,7 +1,7 @@
 """The API section Tasks, call by call."""
 
 from functools import partial
-from typing import Unpack
+from typing import Never, Unpack
 
 from browser_use_async import types
 from browser_use_async.api import endpoint_table as table
@@ -27,18 +27,28 @@ class ReadOnlyTasks(Section):
         status: types.TaskStatus = await self._call(table.GET_TASK_STATUS, types.TaskId(task_id))
         return status
 
-    async def list(self, *, page: int = 1, limit: int = 10) -> types.TaskPage:
+    async def list(self, *, page: int = 1, limit: int = 10, **filters: Never) -> types.TaskPage:
         """Return one page of the task list, newest first. Free. API page: List Tasks.
 
-        `iterate` reads all pages, exactly even while tasks are created.
+        `session.iterate_all_tasks` reads all pages, exactly even while tasks are created, and
+        filters them.
 
         Args:
             page: Which page, counted from 1.
             limit: Rows on a page, 1 to 100.
+            filters: None: the API filters nothing.
 
         Raises:
             InvalidRequestError: An argument is out of bounds; nothing was sent.
+            TypeError: There is another argument, such as a filter; nothing was sent.
         """
+        if filters:
+            name = next(iter(filters))
+            raise TypeError(
+                f"tasks.list has no argument {name!r}: it reads one page, by page and limit; "
+                "session.iterate_all_tasks(statuses=..., created_after=...) filters all pages. "
+                "Nothing was sent"
+            )
         query = build_request(types.PageQuery, {"page": page, "limit": limit})
         if limit > MAX_TASK_PAGE:
             raise InvalidRequestError(

@@ -1,6 +1,7 @@
 """Which task of a batch may start: the queue for its budget, and the reservations."""
 
 import asyncio
+import math
 from decimal import Decimal
 
 import attrs
@@ -128,10 +129,11 @@ def nothing_would_run(price: TaskPrice, limit: Decimal) -> InvalidRequestError:
     """The error of a budget that is too small for a single task."""
     fitting = price.steps_within(limit)
     advice = f", or lower max_agent_steps to {fitting} or fewer" if fitting >= 1 else ""
+    least = math.ceil(price.maximum_cents)
     return InvalidRequestError(
         f"budget_cents: a task may cost up to {_maximum(price)}, and no more than "
         f"{format_cents(limit)} may be spent, so nothing would run; nothing was sent. Give at "
-        f"least {price.maximum_cents} as budget_cents{advice}",
+        f"least {least} cents ({format_cents(least)}){advice}",
         field="budget_cents",
     )
 

@@ -111,6 +111,18 @@ class BatchProgress:
         }
         return {name: value for name, value in figures.items() if value}
 
+    def _repr_html_(self) -> str:
+        """The HTML for notebooks: the figures that are not 0 or None."""
+        from browser_use_async.types.notebook import table  # noqa: PLC0415
+
+        figures = self.figures()
+        if self.budget_cents is not None:
+            figures["budget"] = format_cents(self.budget_cents)
+        figures["seconds"] = f"{self.seconds:.1f}"
+        if self.about is not None:
+            figures["to come"] = self.about
+        return table("BatchProgress", figures.items())
+
 
 class ProgressCounter:
     """Counts the items of a batch by state."""

@@ -50,7 +50,7 @@ Start here, without a key and without a network: browser-use-async demo
 _NOTES = """\
 exit codes:
   0    finished
-  1    a task failed or was stopped, or rows of a batch remain
+  1    a task failed or was stopped, or rows of a batch remain, as after "n" to a question
   2    wrong usage or configuration; nothing was sent
   3    the API refused, or the key is wrong
   4    the server cannot be reached

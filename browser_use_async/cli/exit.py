@@ -6,7 +6,7 @@ signal itself.
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
@@ -143,7 +143,7 @@ def usage(context: click.Context) -> str:
     return " ".join(words)
 
 
-def unknown(noun: str, word: str, known: Iterable[str]) -> str:
+def unknown(noun: str, word: str, known: Iterable[str] | Mapping[str, str]) -> str:
     """The sentence for an unknown word."""
     shown = word if noun == "option" else repr(word)
     return f"there is no {noun} {shown}{suggestion(word, known)}"
@@ -158,12 +158,22 @@ def _flags(context: click.Context, *, only_switches: bool = False) -> list[str]:
     ]
 
 
+def _names(context: click.Context) -> dict[str, str]:
+    """The options by their names in the API, which is how some are guessed."""
+    return {
+        f"--{str(each.name).replace('_', '-')}": each.opts[0]
+        for each in context.command.get_params(context)
+        if isinstance(each, Option)
+    }
+
+
 def _sentence(error: click.ClickException) -> str:
     """The sentence about a mistake, for the user of a command."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and context is not None:
         long = [each for each in _flags(context) if each.startswith("--")]
-        return unknown("option", error.option_name, long)
+        known = _names(context) | {each: each for each in long}
+        return unknown("option", error.option_name, known)
     if isinstance(error, click.BadOptionUsage) and context is not None:
         is_switch = error.option_name in _flags(context, only_switches=True)
         rule = "takes no value" if is_switch else "needs a value"

@@ -4,7 +4,7 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -25,13 +25,16 @@ _SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; did you mean run?` for the known word that is most like another, or nothing."""
-    words = list(known)
+def suggestion(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """`; did you mean run?` for the known word that is most like another, or nothing.
+
+    A mapping has other names of known words, such as the one of the API.
+    """
+    words, meant = list(known), known if isinstance(known, Mapping) else {}
     # A word that is the beginning of a known one is suggested, however short.
     longer = [each for each in words if len(word) > len("--") and each.startswith(word)]
     close = longer if len(longer) == 1 else difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {meant.get(close[0], close[0])}?" if close else ""
 
 
 def seconds(text: str) -> float:

@@ -318,10 +318,7 @@ class TaskHandle(Generic[OutputT]):
         if watched is not None and watched.task is not None:
             return watched.task._repr_html_()
         status = "" if watched is None else str(watched.status or "")
-        if not status:
-            begun = "" if self._submitted_at is None else "submitted; "
-            status = f"{begun}not asked for since, as showing a handle makes no request: "
-            status += "await handle.wait() or handle.get_status()"
+        status = status or "status not read yet (await handle.get_status())"
         return table("Task handle", [("id", self.id), ("status", status)])
 
 

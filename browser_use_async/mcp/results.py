@@ -104,6 +104,16 @@ class Money(BaseModel):
     """What is left on the account."""
 
     cents: float = Field(description="US cents")
+    budget_left_cents: float | None = Field(description="less what running tasks may still cost")
+
+
+class Script(BaseModel):
+    """A script: recorded actions, which tasks play again."""
+
+    name: str
+    inputs: list[str]
+    plays: int
+    failures: int
 
 
 class Schedule(BaseModel):

@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from browser_use_async.mcp.task_handles import TaskHandles
 from browser_use_async.mcp.tools import (
     TOOLS,
     AnyContext,
+    ScriptsOf,
     SessionOf,
     Tools,
     answering,
@@ -245,9 +246,11 @@ def _problems(refusal: ValidationError) -> str:
     return "; ".join([*problems, "nothing was sent"])
 
 
-def new_server(session_of: SessionOf, timeout: float) -> MCPServer[Any]:
+def new_server(
+    session_of: SessionOf, scripts_of: ScriptsOf, timeout: float, budget: Budget | None = None
+) -> MCPServer[Any]:
     """A server with all tools, and with tasks of the protocol for clients that know them."""
-    tools = Tools(session_of, timeout)
+    tools = Tools(session_of, scripts_of, timeout, budget)
     return _ToolServer([*_tools_of(tools)], TaskHandles(session_of))
 
 
@@ -271,8 +274,16 @@ def _tools_of(tools: Tools) -> Iterator[Tool]:
         yield tool
 
 
-async def serve_stdio(session: BrowserUseSession, timeout: float, budget: Budget | None) -> None:
+async def serve_stdio(
+    session: BrowserUseSession,
+    read_scripts: Callable[[], Awaitable[list[dict[str, Any]]]],
+    timeout: float,
+    budget: Budget | None,
+) -> None:
     """Serve the client that started this process, until it closes the input."""
+
+    def scripts_of(_context: Context[Any, Any]) -> Awaitable[list[dict[str, Any]]]:
+        return read_scripts()
 
     @asynccontextmanager
     async def session_of(_context: Context[Any, Any]) -> AsyncGenerator[BrowserUseSession, None]:
@@ -281,7 +292,7 @@ async def serve_stdio(session: BrowserUseSession, timeout: float, budget: Budget
 
     async with closable_input():
         serving = asyncio.create_task(
-            new_server(session_of, timeout).run_stdio_async(),
+            new_server(session_of, scripts_of, timeout, budget).run_stdio_async(),
             name="browser-use: serves an MCP client over stdio",
         )
         await asyncio.wait([serving])  # it is not cancelled: it ends with the input
@@ -293,17 +304,26 @@ async def serve_stdio(session: BrowserUseSession, timeout: float, budget: Budget
 
 
 async def serve_http(
-    sessions: KeySessions, timeout: float, listener: socket.socket, host: str
+    sessions: KeySessions,
+    read_scripts: Callable[[str], Awaitable[list[dict[str, Any]]]],
+    timeout: float,
+    listener: socket.socket,
+    host: str,
 ) -> None:
     """Serve every client that sends a key, each with its own, until cancelled."""
 
+    def key_of(context: Context[Any, Any]) -> str:
+        return _bearer((context.headers or {}).get("authorization")) or ""  # one: `_Entrance`
+
     def session_of(context: Context[Any, Any]) -> AbstractAsyncContextManager[BrowserUseSession]:
-        header = (context.headers or {}).get("authorization")
-        return sessions.session(_bearer(header) or "")  # there is one: `_Entrance`
+        return sessions.session(key_of(context))
+
+    def scripts_of(context: Context[Any, Any]) -> Awaitable[list[dict[str, Any]]]:
+        return read_scripts(key_of(context))
 
     # Without sessions of the protocol, which nothing would close and any key would open: the API
     # server judges a key only when a tool is called.
-    application = new_server(session_of, timeout).streamable_http_app(
+    application = new_server(session_of, scripts_of, timeout).streamable_http_app(
         streamable_http_path=PATH, host=host, stateless_http=True
     )
     # No access log, and none of headers: a key stands in each request.

@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 
 from mcp.server.mcpserver import Context, Image
@@ -18,6 +19,7 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import BrowserUseError, WaitTimeoutError
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.mcp import results
+from browser_use_async.money.budgets import Budget
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields, TaskStatus
 
@@ -65,6 +67,8 @@ async def wait_until_settled(
 
 AnyContext = Context[Any, Any]
 SessionOf = Callable[[AnyContext], AbstractAsyncContextManager[BrowserUseSession]]
+# Reads the scripts of the account that a call is for, as the administration of a server has them.
+ScriptsOf = Callable[[AnyContext], Awaitable[list[dict[str, Any]]]]
 
 TaskId = Annotated[str, Field(description="from run_task or list_tasks")]
 Seconds = Annotated[float | None, Field(description="0 answers at once", ge=0)]
@@ -90,9 +94,13 @@ class Tools:
     does not end it.
     """
 
-    def __init__(self, session_of: SessionOf, timeout: float) -> None:
+    def __init__(
+        self, session_of: SessionOf, scripts_of: ScriptsOf, timeout: float, budget: Budget | None
+    ) -> None:
         self._session_of = session_of
+        self._scripts_of = scripts_of
         self._timeout = timeout  # seconds that a call may take, so that clients do not give up
+        self._budget = budget  # of all tasks of this process, or None
 
     async def run_task(
         self,
@@ -112,7 +120,7 @@ class Tools:
             str, Field(description="names the work: the same key is the same task, paid once")
         ] = "",
         script: Annotated[
-            str, Field(description="name of the recorded actions to play; the first task records")
+            str, Field(description="from list_scripts, to play it; a new name records this task")
         ] = "",
         inputs: Annotated[
             JsonText, Field(description="of a script: JSON object, texts for each {name} in task")
@@ -224,10 +232,20 @@ class Tools:
             tasks=tasks, page=rows.page, total_pages=rows.total_pages, advice=None
         )
 
+    async def list_scripts(self, context: AnyContext) -> list[results.Script]:
+        """The recorded scripts that run_task plays, and the inputs that each takes."""
+        async with self._session_of(context):
+            return [results.Script.model_validate(each) for each in await self._scripts_of(context)]
+
     async def balance(self, context: AnyContext) -> results.Money:
-        """What is left on the account."""
+        """What is left on the account, and of the budget for tasks of this server."""
+        left = None
         async with self._session_of(context) as session:
-            return results.Money(cents=float((await session.account.get_balance()).cents))
+            cents = float((await session.account.get_balance()).cents)
+            if self._budget is not None:
+                await self._budget.refresh()  # of tasks whose ends no call has seen
+                left = float(max(self._budget.remaining_cents, Decimal(0)))
+        return results.Money(cents=cents, budget_left_cents=left)
 
     async def create_schedule(
         self,
@@ -324,6 +342,7 @@ TOOLS = {
     "resume_task": ("Resume a task", _ACTS),
     "stop_task": ("Stop a task", _ENDS),
     "list_tasks": ("List tasks", _READS),
+    "list_scripts": ("List scripts", _READS),
     "balance": ("Account balance", _READS),
     "create_schedule": ("Create a schedule", _ACTS),
     "list_schedules": ("List schedules", _READS),

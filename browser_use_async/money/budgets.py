@@ -132,6 +132,13 @@ class Budget(BudgetAmounts):
         limit, spent, reserved, _ = self._amounts()
         return f"<Budget of {limit}: {spent} spent, {reserved} reserved>"
 
+    def _repr_html_(self) -> str:
+        """The HTML for notebooks: its amounts in dollars."""
+        from browser_use_async.types.notebook import table  # noqa: PLC0415
+
+        names = ("limit", "spent", "reserved", "remaining")
+        return table("Budget", zip(names, self._amounts(), strict=True))
+
     # --- of the session -------------------------------------------------------------------
 
     def bounds(self, paid_calls: "PaidCalls") -> bool:

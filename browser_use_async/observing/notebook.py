@@ -20,7 +20,7 @@ from browser_use_async.prices import format_cents
 from browser_use_async.short_traceback import ipython_shell
 from browser_use_async.types import TaskStatus
 from browser_use_async.types.base import Response
-from browser_use_async.types.notebook import grid, grid_row, progress_html
+from browser_use_async.types.notebook import PRICES, Prices, grid, grid_row, progress_html
 
 VARIABLE = "BROWSER_USE_PROGRESS"
 _OFF = frozenset({"off", "0", "no", "false"})
@@ -28,12 +28,13 @@ _PATIENCE = 0.5  # seconds; shorter waits show no line
 _INTERVAL = 0.5  # seconds between two changes of the line
 
 
-def attach(observers: Observers) -> None:
-    """Show progress and tables, if this program is a notebook."""
+def attach(observers: Observers, prices: Prices) -> None:
+    """Show progress and tables, with costs of tasks, if this program is a notebook."""
     shell = ipython_shell()
     if getattr(shell, "kernel", None) is None:
         return
     shell.display_formatter.formatters["text/html"].for_type(list, list_html)
+    PRICES.add(prices)
     CellProgress(observers, shell, sys.modules["IPython"].display.display)
 
 
@@ -138,17 +139,17 @@ class CellProgress:
             self._draw()
 
     def _draw(self) -> None:
-        ended, total, figures = self._figures()
+        done, failed, total, figures = self._figures()
         seconds = asyncio.get_running_loop().time() - self._began
         text = " · ".join([*figures, f"{seconds:.0f} s"])
-        shown = {"text/html": progress_html(ended, total, text), "text/plain": text}
+        shown = {"text/html": progress_html(done, failed, total, text), "text/plain": text}
         if self._display is None:
             self._display = self._show(shown, raw=True, display_id=True)
         else:
             self._display.update(shown, raw=True)
 
-    def _figures(self) -> tuple[int, int | None, list[str]]:
-        """How many tasks have ended, of how many, and notes about them."""
+    def _figures(self) -> tuple[int, int, int | None, list[str]]:
+        """How many tasks are done and how many failed, of how many, and notes about them."""
         if self._batches:
             progress = next(reversed(self._batches)).progress
             figures = progress.figures()
@@ -156,15 +157,19 @@ class CellProgress:
             said += [f"{name} {value}" for name, value in figures.items()]
             if progress.seconds_left and self._is_busy:
                 said.append(f"about {progress.seconds_left:.0f} s left")
-            return progress.ended, progress.total, said
+            done = progress.done + progress.duplicates
+            return done, progress.ended - done, progress.total, said
         statuses = [*self._statuses.values()]
         ended = [each for each in statuses if each is not None and each.is_terminal]
+        done = ended.count(TaskStatus.FINISHED)
+        failed = len(ended) - done
         if len(statuses) == 1:
             ((task_id, status),) = self._statuses.items()
-            return len(ended), 1, [f"task {task_id}", str(status or "created")]
+            return done, failed, 1, [f"task {task_id}", str(status or "created")]
         counts = {each: statuses.count(each) for each in TaskStatus if each in statuses}
         said = [f"{len(ended)} of {len(statuses)} tasks have ended"]
-        return len(ended), len(statuses), [*said, *(f"{n} {each}" for each, n in counts.items())]
+        said += [f"{n} {each}" for each, n in counts.items()]
+        return done, failed, len(statuses), said
 
 
 def _is_wanted() -> bool:

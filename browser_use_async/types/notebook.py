@@ -1,18 +1,21 @@
 """HTML for notebooks, which call `_repr_html_` of an object."""
 
-# Every external text is escaped. A live link is shown only until its task has ended, since it lets
-# a reader of the notebook steer the task; afterwards only its host is shown.
+# Every external text is escaped. A live link is shown only until its task has ended: it lets a
+# reader of the notebook steer the task.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import attrs
 
+from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types.secrets import hidden_url
 
 _MOST_CHARACTERS = 2000  # of one cell
@@ -22,6 +25,13 @@ _SHORT = 40  # characters, up to which a text beside others is not broken
 _LEFT = 'style="text-align: left; vertical-align: top; white-space: pre-wrap"'
 _UNBROKEN = 'style="text-align: left; vertical-align: top; white-space: nowrap"'
 _CAPTION = 'style="text-align: left; white-space: nowrap"'
+_BAR = 12  # em
+_DONE, _FAILED = "#2563eb", "#dc2626"  # seen on a light and on a dark page
+_PART = "display: inline-block; height: 100%; vertical-align: top"
+_TRACK = (
+    f"display: inline-block; width: {_BAR}em; height: 0.7em; overflow: hidden; "
+    "border-radius: 0.35em; background: #9993; white-space: nowrap; line-height: 0"
+)
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -34,9 +44,29 @@ class _Html(str):
     __slots__ = ()
 
 
-def live_link(url: str, *, has_ended: bool) -> str:
-    """The link of a live page; once its task has ended, only its host."""
-    return _hidden(url) if has_ended else _link(url, "watch it")
+class Prices(Protocol):
+    """What knows the cost of tasks: a session knows that of its own."""
+
+    def cost(self, task: Any) -> Decimal:
+        """The cost of a task in US cents; an `InvalidRequestError` if it is not known."""
+        ...
+
+
+# The sessions of this notebook
+PRICES = WeakSet[Prices]()
+
+
+def cost_of(task: object) -> str | None:
+    """What a task has cost so far, if a session of this notebook has submitted it."""
+    for each in tuple(PRICES):
+        with suppress(InvalidRequestError):
+            return _money(each.cost(task))
+    return None
+
+
+def live_link(url: str) -> str:
+    """The link of a live page."""
+    return _link(url, "watch it")
 
 
 def response_html(response: attrs.AttrsInstance) -> str:
@@ -57,9 +87,7 @@ def shown_fields(response: attrs.AttrsInstance) -> dict[str, Any]:
     for field in attrs.fields(type(response)):
         value = getattr(response, field.name)
         if isinstance(value, Decimal):
-            from browser_use_async.prices import format_cents  # noqa: PLC0415 - needs the types
-
-            fields[field.name] = f"{value} ({format_cents(value)})"
+            fields[field.name] = f"{value} ({_money(value)})"
         elif callable(field.repr):
             fields[field.name] = str(field.repr(value)).strip("'") if value else None
         elif field.repr:
@@ -89,10 +117,15 @@ def grid(title: str, rows: Sequence[Mapping[str, object]]) -> str:
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def progress_html(value: int, most: int | None, text: str) -> str:
-    """A progress bar with a text; an indeterminate one if the total is unknown."""
-    known = "" if most is None else f' value="{value}" max="{max(most, 1)}"'
-    return f'<div><progress{known} style="width: 12em"></progress> {_shown(text)}</div>'
+def progress_html(done: int, failed: int, most: int | None, text: str) -> str:
+    """A bar of what is done and, in red, of what failed, with a text; empty without a total."""
+    widths = [0.0 if most is None else _BAR * each / max(most, 1) for each in (done, failed)]
+    parts = "".join(
+        f'<span style="{_PART}; width: {width:.2f}em; background: {colour}"></span>'
+        for width, colour in zip(widths, (_DONE, _FAILED), strict=True)
+        if width
+    )
+    return f'<div><span style="{_TRACK}">{parts}</span> {_shown(text)}</div>'
 
 
 def links_html(title: str, urls: Sequence[str], text: str) -> str:
@@ -109,6 +142,12 @@ def table(title: str, rows: Iterable[Row]) -> str:
     )
     caption = f"<caption {_CAPTION}><strong>{_shown(title)}</strong></caption>"
     return f"<table>{caption}<tbody>{lines}</tbody></table>"
+
+
+def _money(cents: Decimal) -> str:
+    from browser_use_async.prices import format_cents  # noqa: PLC0415 - needs the types
+
+    return format_cents(cents)
 
 
 def _is_rows(value: object) -> bool:

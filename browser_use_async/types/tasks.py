@@ -399,19 +399,21 @@ class Task(Response):
         return _parsed(self, output_type)
 
     def _repr_html_(self) -> str:
-        """The HTML for notebooks: status, output and steps, and until its end the live link."""
+        """The HTML for notebooks: status, output, cost and steps; until its end the live link."""
         from browser_use_async.types import notebook  # noqa: PLC0415
 
         rows: list[notebook.Row] = [("id", self.id), ("status", str(self.status))]
         rows.append(("task", self.task))
-        if self.live_url is not None:
-            rows.append(("live", notebook.live_link(self.live_url, has_ended=self.has_ended)))
+        if self.live_url is not None and not self.has_ended:
+            rows.append(("live", notebook.live_link(self.live_url)))
         if self.output is not None:
             rows.append(("output", self.output))
         if self.failure is not None:
             rows.append(("failure", self.failure))
         if self.duration is not None:
             rows.append(("seconds", f"{self.duration:.1f}"))
+        if (cost := notebook.cost_of(self)) is not None:
+            rows.append(("cost", cost))
         if self.output_files:
             rows.append(("files", ", ".join(self.output_files)))
         about = notebook.table("Task", rows)

@@ -320,3 +320,11 @@ async def test_me_answers_false_for_a_wrong_key(
     session = await connect(BASE_URL)
 
     assert await session.account.me() is expected
+
+
+async def test_a_filter_of_the_list_names_the_iterator() -> None:
+    """One page has no filters; the error says what has."""
+    session = BrowserUseSession(KEY, base_url=BASE_URL)
+    filters: Any = {"statuses": ["failed"]}
+    with pytest.raises(TypeError, match=r"no argument 'statuses'.*session\.iterate_all_tasks\("):
+        await session.tasks.list(**filters)

@@ -202,6 +202,7 @@ async def test_interrupted_twice(server: LocalServer, recorder: Recorder, tmp_pa
     assert result.code == 130
     assert result.stdout == ""
     assert statuses == {"running"}
+    assert "left running: 2 tasks that may cost up to $3.77" in result.stderr
     assert again.code == 0
     assert keys_of(results(tmp_path)) == ["k0", "k1", "k2", "k3"]
     assert server.tasks_created == 4
@@ -366,6 +367,7 @@ async def test_a_budget_below_one_task(
     assert (result.code, server.tasks_created) == (2, 0)
     said = " ".join(result.stderr.split())
     assert "no more than $0.01 may be spent, so nothing would run; nothing was sent" in said
+    assert "Give at least 189 cents ($1.89)" in said
     assert "Give at least 188.5" in said
 
 

@@ -108,7 +108,7 @@ async def test_killed_while_rows_are_tried_again(
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("answer", "code", "created"), [("n\n", 2, 1), ("\n", 2, 1), ("y\n", 0, 2)]
+    ("answer", "code", "created"), [("n\n", 1, 1), ("\n", 1, 1), ("y\n", 0, 2)]
 )
 async def test_a_person_is_asked_first(
     server: LocalServer, executor: Mended, tmp_path: Path, answer: str, code: int, created: int
@@ -128,7 +128,7 @@ async def test_a_person_is_asked_first(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("answer", "code", "created"), [("n\n", 2, 0), ("y\n", 0, 6)])
+@pytest.mark.parametrize(("answer", "code", "created"), [("n\n", 1, 0), ("y\n", 0, 6)])
 async def test_a_batch_without_a_budget_asks_first(
     server: LocalServer, tmp_path: Path, answer: str, code: int, created: int
 ) -> None:

@@ -56,6 +56,8 @@ MISTAKES = {
     "tasks --created-after yesterday": "--created-after: 'yesterday' is not a valid time; write",
     "tasks sohw x": "there is no action 'sohw'; did you mean show?",
     "schedules create x": "missing: one of --cron --every",
+    "schedules create x --interval 1": "there is no option --interval; did you mean --every?",
+    "schedules create x --interval-minutes=1": "--interval-minutes; did you mean --every?",
     "schedules lst": "there is no action 'lst'; did you mean list?",
     "search '' --url https://a.example": "QUERY: it is empty; say what to look for",
     "search x --url notaurl": "--url: 'notaurl' is not an address; write https://shop.example",

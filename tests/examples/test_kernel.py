@@ -4,7 +4,6 @@ import asyncio
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from browser_use_async.testing import Scenario, ScriptedExecutor, ScriptedStep
 
 executor = ScriptedExecutor({
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
+    "Stumble": Scenario(outcome="failed", steps=["Look", "Fall"], step_seconds=0.6),
     "Stroll": Scenario(
         steps=["Look around", "Go on"], step_seconds=0.6, recordings={"mp4": b"film"}
     ),
@@ -26,6 +26,7 @@ server = await LocalServer(executor=executor).__aenter__()
 poll = PollPolicy(interval=0.05, latency_target=0.1)
 session = BrowserUseSession(server.api_key, base_url=server.base_url, poll=poll)
 """
+_COLOURS = ("#2563eb", "#dc2626")
 _HELPER = """
 async def ask(what):
     return await session.run_and_wait(what)
@@ -42,6 +43,7 @@ _CELLS = {
     "verbose": "%tb Verbose",
     "wait": "task = await session.run_and_wait('Stroll')",
     "short wait": "await session.run_and_wait('Buy milk')",
+    "slow failure": "await session.run_and_wait('Stumble')",
     "steps": "task.steps",
     "handle": "handle = await session.submit('Stroll')\nhandle",
     "stream": "async for step in handle.stream_steps():\n    pass",
@@ -85,18 +87,12 @@ def _html(outputs: list[Any], place: int = -1) -> str:
     return str(outputs[place].data["text/html"])
 
 
-class _Bar(HTMLParser):
-    """The progress element of a piece of HTML."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.value, self.most = "", ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, given: list[tuple[str, str | None]]) -> None:
-        if tag == "progress":
-            found = dict(given)
-            self.value, self.most = found["value"] or "", found["max"] or ""
+def _bar(line: Any) -> tuple[float, float]:
+    """How wide the parts of a bar are: of what is done, and of what failed."""
+    text = line.data["text/html"]
+    found = (re.search(rf"width: ([\d.]+)em; background: {each}", text) for each in _COLOURS)
+    done, failed = (0.0 if each is None else float(each[1]) for each in found)
+    return done, failed
 
 
 def _lines(outputs: list[Any]) -> list[str]:
@@ -109,11 +105,18 @@ def test_a_wait_shows_one_line(cells: dict[str, list[Any]]) -> None:
     """It stays below the cell with the status and the seconds; a short wait shows none."""
     (line,) = cells["wait"]
     assert re.fullmatch(r"task \S+ · finished · \d+ s", line.data["text/plain"])
-    bar = _Bar(line.data["text/html"])
-    assert (bar.value, bar.most) == ("1", "1")
+    assert _bar(line) == (12.0, 0.0)
 
-    outputs = cells["short wait"]
-    assert [each.output_type for each in outputs] == ["execute_result"]
+    (result,) = cells["short wait"]
+    assert result.output_type == "execute_result"
+    assert "$0." in _html([result])  # its cost, of the session that submitted it
+
+
+def test_a_failed_task_has_a_bar_of_its_own(cells: dict[str, list[Any]]) -> None:
+    """Whole, and in the colour of failures."""
+    line, _error = cells["slow failure"]
+    assert "failed" in line.data["text/plain"]
+    assert _bar(line) == (0.0, 12.0)
 
 
 def test_a_stream_and_several_waits_show_one_line(cells: dict[str, list[Any]]) -> None:
@@ -132,8 +135,7 @@ def test_a_batch_shows_how_far_it_is(cells: dict[str, list[Any]]) -> None:
     assert line.data["text/plain"].startswith(
         "3 of 3 items have ended · done 2 · failed 1 · cost $0."
     )
-    bar = _Bar(line.data["text/html"])
-    assert (bar.value, bar.most) == ("3", "3")
+    assert _bar(line) == (8.0, 4.0)
     lines = [each["data"]["text/plain"] for each in cells["all lines"]]
     batch = [each for each in lines if "of 3 items have ended" in each]
     assert "running" in batch[0]
@@ -150,7 +152,7 @@ def test_lists_are_tables(cells: dict[str, list[Any]]) -> None:
     assert "TaskStep: 2" in steps
     assert "Look around" in steps
     tasks = _html(cells["tasks"])
-    assert "TaskSummary: 9" in tasks
+    assert "TaskSummary: 10" in tasks
 
     assert "text/html" not in cells["mixed"][-1].data
     assert "text/html" not in cells["numbers"][-1].data
@@ -158,7 +160,7 @@ def test_lists_are_tables(cells: dict[str, list[Any]]) -> None:
 
 def test_a_handle_says_why_it_knows_no_status(cells: dict[str, list[Any]]) -> None:
     """After `submit` no status is known, because showing a handle makes no request."""
-    assert "submitted; not asked for since" in _html(cells["handle"])
+    assert "status not read yet (await handle.get_status())" in _html(cells["handle"])
 
 
 def test_pictures_and_films_are_shown_on_request(cells: dict[str, list[Any]]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.server import LocalServer
+from browser_use_async.server.keys.admin_client import AdminClient
 from tests.cli.running import Recorder
 
 
@@ -31,7 +32,7 @@ def session_options(server: LocalServer) -> dict[str, Any]:
 
 
 @pytest.fixture
-def connected(session: BrowserUseSession) -> Any:
+def connected(session: BrowserUseSession, server: LocalServer) -> Any:
     """A client of a server whose calls may wait for minutes; not entered yet.
 
     Its cancel scopes must be left in the asyncio task in which they were entered.
@@ -44,4 +45,9 @@ def connected(session: BrowserUseSession) -> Any:
     async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
         yield session
 
-    return Client(new_server(session_of, timeout=300.0))
+    async def scripts_of(_context: Any) -> list[dict[str, Any]]:
+        client = AdminClient(server.url, server.api_key)
+        scripts: list[dict[str, Any]] = (await client.get("/admin/scripts"))["scripts"]
+        return scripts
+
+    return Client(new_server(session_of, scripts_of, timeout=300.0))

@@ -54,7 +54,7 @@ class Bench:
 
 Check = Callable[[Bench], Awaitable[None]]
 CHECKS: defaultdict[str, dict[str, Check]] = defaultdict(dict)
-NO_ARGUMENTS = {"balance", "list_schedules"}
+NO_ARGUMENTS = {"balance", "list_schedules", "list_scripts"}
 
 
 def _of(tool: str, argument: str) -> Callable[[Check], Check]:

@@ -46,6 +46,7 @@ async def test_each_client_has_its_own_key(server: LocalServer):
     async with serving_http(server) as address:
         async with _client(address, server.api_key) as client:
             good = await client.call_tool("run_task", {"task": "Buy milk"})
+            scripts = await client.call_tool("list_scripts", {})
             heard: list[str | None] = []
 
             async def hear(progress: float, total: float | None, message: str | None) -> None:
@@ -54,7 +55,12 @@ async def test_each_client_has_its_own_key(server: LocalServer):
             await client.call_tool("run_task", {"task": "Stroll"}, progress_callback=hear)
         async with _client(address, "bu_wrong") as client:
             wrong = await client.call_tool("list_tasks", {})
+            stranger = await client.call_tool("list_scripts", {})
 
+    assert scripts.structured_content["result"] == []
+    assert stranger.is_error
+    assert "401" in stranger.content[0].text
+    assert "bu_wrong" not in stranger.content[0].text
     assert good.structured_content["output"] == "Done."
     assert any("step 1" in str(each) for each in heard)
     assert wrong.is_error

@@ -86,6 +86,7 @@ async def test_a_session_of_the_library_calls_every_tool(server: LocalServer):
         assert link["download_url"].startswith("http://127.0.0.1:")
         assert (await call("list_tasks", status="stopped"))["tasks"][0]["task_id"] == task_id
         assert (await call("balance"))["cents"] > 0
+        assert (await call("list_scripts"))["result"] == []
         made = await call("create_schedule", task="Look", cron_expression="0 9 * * 1-5")
         assert (await call("list_schedules"))["result"] == [made]
         await call("delete_schedule", schedule_id=made["schedule_id"])
@@ -101,10 +102,13 @@ async def test_a_budget_bounds_the_process(server: LocalServer):
     async with Client(stdio(server, "--budget-cents", "30")) as client:
         first = await client.call_tool("run_task", {"task": "Buy milk", "max_agent_steps": 10})
         second = await client.call_tool("run_task", {"task": "Buy it all"})
+        left = (await client.call_tool("balance", {})).structured_content
         schedule = await client.call_tool("create_schedule", {"task": "x", "interval_minutes": 1})
 
     assert not first.is_error
     assert "$0.24 of the budget of $0.30 remain" in second.content[0].text
+    assert left["budget_left_cents"] == 24
+    assert left["cents"] > 1000
     assert "no budget can bound it" in schedule.content[0].text
 
 

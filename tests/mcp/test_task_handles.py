@@ -82,7 +82,10 @@ def patient_server(session: BrowserUseSession) -> Any:
     async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
         yield session
 
-    return new_server(session_of, timeout=300.0)
+    async def scripts_of(_context: Any) -> list[dict[str, Any]]:
+        return []
+
+    return new_server(session_of, scripts_of, timeout=300.0)
 
 
 def _client(patient_server: Any, *extensions: Any) -> Any:

@@ -1,17 +1,22 @@
 """Each tool, through the official client, in the process of the test."""
 
 import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession, TaskStatus
+from browser_use_async.server import LocalServer
+from browser_use_async.server.keys.admin_client import AdminClient
 from tests.cli.running import Recorder
+from tests.support.patience import until
 
 _TOOLS = """
 run_task wait_for_task task_status task_steps task_screenshot task_file pause_task resume_task
-stop_task list_tasks balance create_schedule list_schedules delete_schedule
+stop_task list_tasks list_scripts balance create_schedule list_schedules delete_schedule
 """.split()
 
 
@@ -235,6 +240,49 @@ async def test_the_balance_falls(connected: Any):
         await _call(client, "run_task", task="Buy milk")
 
         assert (await _call(client, "balance"))["cents"] < before
+
+
+async def test_a_budget_is_shown_beside_the_balance(
+    server: LocalServer, session: BrowserUseSession
+):
+    """A task that runs reserves its maximum; one whose end no call has seen is asked for."""
+    from mcp import Client
+
+    from browser_use_async.mcp.server import new_server
+
+    budget = session.budget(cents=100)
+
+    @asynccontextmanager
+    async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
+        async with budget:
+            yield session
+
+    async def scripts_of(_context: Any) -> list[dict[str, Any]]:
+        return []
+
+    async with Client(new_server(session_of, scripts_of, 300.0, budget)) as client:
+        fresh = await _call(client, "balance")
+        state = await _call(client, "run_task", task="Buy milk", max_agent_steps=10, wait_seconds=0)
+        await until(lambda: server.store.tasks[-1].status.is_terminal)
+        later = await _call(client, "balance")
+
+    assert (fresh["budget_left_cents"], later["budget_left_cents"]) == (100, 94)
+    assert state["status"] != "failed"
+
+
+async def test_scripts_are_found_with_their_inputs(connected: Any, server: LocalServer):
+    """Those of the key, by name; a task plays one by its name and inputs."""
+    admin = AdminClient(server.url, server.api_key)
+    for name, head in (("office", "inputs: company, city\n"), ("front", "")):
+        text = f"script {name}\n{head}\nopen https://shop.example/\n"
+        await admin.put(f"/admin/scripts/{name}", {"text": text})
+    async with connected as client:
+        listed = (await _call(client, "list_scripts"))["result"]
+
+    assert listed == [
+        {"name": "front", "inputs": [], "plays": 0, "failures": 0},
+        {"name": "office", "inputs": ["company", "city"], "plays": 0, "failures": 0},
+    ]
 
 
 async def test_a_schedule_lives_until_it_is_deleted(connected: Any):

@@ -33,6 +33,7 @@ from browser_use_async.batch.ledger.row import (
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.money.amounts import plain_amounts
 from browser_use_async.postgres.address import is_postgres, require_packages
+from browser_use_async.prices import format_cents
 
 # Executes a statement; the rows come a few at a time, so a large ledger is never all in memory.
 Query = Callable[..., Iterable[tuple[Any, ...]]]
@@ -141,6 +142,22 @@ class LedgerView:
         with self._snapshot() as query:
             for (key,) in query("SELECT key FROM items WHERE length(digest) > 0 ORDER BY position"):
                 yield key
+
+    def _repr_html_(self) -> str:
+        """The HTML for notebooks: states, costs and labels. Makes no call, and reads no file."""
+        from browser_use_async.types.notebook import table  # noqa: PLC0415
+
+        figures: dict[str, object] = {
+            **{str(state): count for state, count in self.counts.items() if count},
+            **({"joined": self.joined} if self.joined else {}),
+            "cost": format_cents(self.cost_cents),
+        }
+        if self.budget_cents is not None:
+            figures["budget"] = format_cents(self.budget_cents)
+        figures |= {"begun": f"{self.created_at:%Y-%m-%d %H:%M:%S %Z}", "runs": self.runs}
+        # After the figures, whose names labels may have, too.
+        about = [*self.labels.items(), ("id", self.id), ("key_prefix", self.key_prefix)]
+        return table(f"Ledger {self.name}: {self.total} items", [*figures.items(), *about])
 
     def _snapshot(self) -> contextlib.AbstractContextManager[Query]:
         assert self.path is not None

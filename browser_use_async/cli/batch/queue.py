@@ -30,7 +30,7 @@ async def enqueue_rows(
     run.note_separator()
     if not await run.confirm(contents.count):
         console.info("nothing was enqueued")
-        return ExitCode.USAGE
+        return ExitCode.TASK_FAILED  # all rows remain
     options, fields = settings.options, settings.fields
     with console.status("writing to the queue"):
         state = await batch.enqueue(

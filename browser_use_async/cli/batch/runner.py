@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -99,7 +100,7 @@ class BatchRun:
             contents = await asyncio.to_thread(self.read_input)
         if not await self.confirm(contents.count):
             console.info("nothing was sent")
-            return ExitCode.USAGE
+            return ExitCode.TASK_FAILED  # all rows remain
         if (file := self._output_file(contents)) is not None:
             file.check(replaces=settings.resume)
         self._announce(contents.count)
@@ -301,7 +302,14 @@ class BatchRun:
                 "it once more; --retry-unknown then sends the row again, which may pay twice"
             )
         if ledger is not None and ledger.exists():
+            self._report_left(ledger, batch.progress)
             self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
+
+    def _report_left(self, ledger: Path, progress: BatchProgress) -> None:
+        """Say how many tasks run on, since they cost money."""
+        if left := read_ledger(ledger).counts[ItemState.SUBMITTED]:
+            most = format_cents(progress.running_cents)
+            self.console.note(f"left running: {counted(left, 'task')} that may cost up to {most}")
 
     def _summarize(self, progress: BatchProgress) -> None:
         self.failures.show(self.console)

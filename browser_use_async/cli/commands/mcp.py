@@ -4,8 +4,11 @@ import os
 import socket
 import sys
 from decimal import Decimal
+from functools import partial
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
+
+from yarl import URL
 
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import configured, connect
@@ -20,6 +23,7 @@ from browser_use_async.cli.options import (
     seconds,
 )
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.keys.admin_client import AdminClient
 from browser_use_async.session import BrowserUseSession
 
 _MAX_WAIT = 45.0
@@ -90,7 +94,17 @@ async def mcp(
 
     async with connect(server, console) as connection:
         budget = None if budget_cents is None else connection.session.budget(budget_cents)
-        await serve_stdio(connection.session, timeout, budget)
+        key = connection.configuration.api_key
+        assert key is not None  # `connect` refuses to begin without one
+        read = partial(_scripts, connection.configuration.base_url, key.reveal())
+        await serve_stdio(connection.session, read, timeout, budget)
+
+
+async def _scripts(base_url: str, key: str) -> list[dict[str, Any]]:
+    """The scripts of a key."""
+    admin = AdminClient(str(URL(base_url).origin()), key)
+    scripts: list[dict[str, Any]] = (await admin.get("/admin/scripts"))["scripts"]
+    return scripts
 
 
 async def _serve_http(
@@ -113,7 +127,8 @@ async def _serve_http(
     address, taken = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     console.info(f"serving MCP on http://{shown}:{taken}{PATH}; press Ctrl-C to end")
-    await serve_http(KeySessions(open_session), timeout, listener, host)
+    read = partial(_scripts, configuration.base_url)
+    await serve_http(KeySessions(open_session), read, timeout, listener, host)
 
 
 def _listener(host: str, number: int) -> socket.socket:

@@ -4,6 +4,7 @@ import attrs
 
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.executors.scripts.check import problem_with
+from browser_use_async.server.executors.scripts.notation import inputs_in
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.http.routes import admin_operation
@@ -58,7 +59,8 @@ class ScriptText:
 @admin_operation("admin_scripts", "GET /admin/scripts", Scope.READ)
 async def show_scripts(server: RunningServer) -> Json:
     """Lists the scripts: the latest version of each, with the counts of all."""
-    return Json(scripts=[_as_json(each) for each in await server.stores.scripts.all()])
+    found = await server.stores.scripts.all()
+    return Json(scripts=[Json(**_as_json(each), inputs=inputs_in(each.text)) for each in found])
 
 
 @admin_operation("admin_script", "GET /admin/scripts/{name}", Scope.READ, parameters=ScriptName)

@@ -19,6 +19,9 @@ MOST_VERSIONS = 50
 MOST_NAMES = 1_000
 """How many scripts an owner may have."""
 
+BEGINNING = 4_000
+"""How many characters of each text a list of scripts reads: its head has the inputs."""
+
 _COUNTS = ("plays", "failures", "steps", "model_calls")
 
 
@@ -50,7 +53,7 @@ _SCRIPTS = Table("scripts", ScriptVersion)
 # Without their texts, which are up to 100,000 characters each.
 _FACTS = Table("scripts", ScriptVersion, renamed={"text": "''"})
 _SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in _COUNTS)
-_LATEST = f"""SELECT name, version, '', origin, task_id, made_at,
+_LATEST = f"""SELECT name, version, SUBSTR(text, 1, {BEGINNING}), origin, task_id, made_at,
     {", ".join(f"sums.{name}" for name in _COUNTS)} FROM scripts JOIN (
     SELECT name AS script, MAX(version) AS latest, {_SUMS} FROM scripts
     WHERE owner = :owner GROUP BY name
@@ -79,7 +82,7 @@ class ScriptStore(Owned):
         return await _FACTS.find(self._database, condition, owner=self.owner, name=name)
 
     async def all(self) -> list[ScriptVersion]:
-        """Return the latest version of each script without its text, with counts of all."""
+        """Return the latest version of each script with counts of all; its text is cut."""
         rows = await self._database.rows(_LATEST, owner=self.owner)
         return [_FACTS.read(row) for row in rows]
 

@@ -51,6 +51,7 @@ MOST_CHARACTERS = 100_000
 _INDENT = "    "
 _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
 _HEAD = re.compile("(inputs|secrets|answer|tells|numbers|dates|needs the model|same as):(.*)")
+_INPUTS = re.compile("^inputs:(.*)$", re.MULTILINE)
 _ECHO = re.compile(r"(?P<field>.*?) ?(?P<text>\S*\{.*)")
 # Fields by the words of their lines
 _OF_ELEMENT = {each.name.replace("_", " "): each.name for each in attrs.fields(Description)}
@@ -167,6 +168,11 @@ def parse(text: str) -> Script:
     )
     _check(script)
     return script
+
+
+def inputs_in(text: str) -> list[str]:
+    """The names of the inputs of a script, of whose text only the beginning may be there."""
+    return [name.strip() for line in _INPUTS.findall(text) for name in line.split(",")]
 
 
 @contextmanager
