@@ -7,7 +7,7 @@ import { A, alertOf, Choices, Heading, loading, Scroll } from "./parts.js";
 
 const RANGES = ["7", "14", "30", "90"];
 const USUAL_RANGE = "14";
-const NOTE = "By the day on which a task was created, in your time; its time goes from then to its end";
+const NOTE = "By creation day (your time zone). Time = creation to end";
 const DAY = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 const [PLOT_WIDTH, PLOT_HEIGHT] = [600, 120];
 
