@@ -17,7 +17,11 @@ TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no sec
 # that they do not find is paid for twice.
 TRACE_KEY = "bu_async.traceparent"
 
-RESERVED_KEYS = (TOKEN_KEY, TRACE_KEY)
+# A third one, of the tasks of a batch: the beginning of their submission keys, by which the pages
+# of a server show them together. Left out where a task's own pairs leave no room for it.
+BATCH_KEY = "bu_async.batch"
+
+RESERVED_KEYS = (TOKEN_KEY, TRACE_KEY, BATCH_KEY)
 
 # Settle windows are shorter than this many seconds.
 MAX_WINDOW = 1e7

@@ -262,7 +262,9 @@ class ItemRunner:
 
     def _submission(self, request: RunTaskRequest) -> Submission:
         # The token of the earlier run: a task that it created is found by the same mark.
-        submission = self.batch.lifecycle.creator.prepare(request, self._row.token)
+        submission = self.batch.lifecycle.creator.prepare(
+            request, self._row.token, batch=self.batch.options.key_prefix
+        )
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
         options, row = self.batch.options, self._row

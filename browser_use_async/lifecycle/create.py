@@ -17,7 +17,12 @@ from browser_use_async import errors
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.submission_key import check_key, mark_of_key
-from browser_use_async.api.submission_token import RESERVED_KEYS, TOKEN_KEY, SubmissionToken
+from browser_use_async.api.submission_token import (
+    BATCH_KEY,
+    RESERVED_KEYS,
+    TOKEN_KEY,
+    SubmissionToken,
+)
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import (
     FIRST_PAUSE,
@@ -121,8 +126,16 @@ class TaskCreator:
         token: SubmissionToken | None = None,
         *,
         key: str | None = None,
+        batch: str | None = None,
     ) -> Submission:
-        """Check the key and mark the request, before anything is sent."""
+        """Check the key and mark the request, before anything is sent.
+
+        Args:
+            request: The request.
+            token: That of an earlier run; None creates one.
+            key: The caller's own key.
+            batch: By which name the pages of a server show the task together with others.
+        """
         if key is not None:
             check_key(key)
         is_new = token is None
@@ -145,7 +158,10 @@ class TaskCreator:
                 if key is not None:
                     token = attrs.evolve(token, mark=mark_of_key(key))
             mark = token.mark
-            marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: mark})
+            pairs = {**metadata, TOKEN_KEY: mark}
+            if batch is not None and len(pairs) < MAX_METADATA_PAIRS:
+                pairs[BATCH_KEY] = batch
+            marked = attrs.evolve(request, metadata=pairs)
         return Submission(
             marked,
             token,

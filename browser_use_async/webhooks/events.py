@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 import attrs
 
 from browser_use_async.api.scalars import read_moment
-from browser_use_async.api.submission_token import TOKEN_KEY, TRACE_KEY
+from browser_use_async.api.submission_token import BATCH_KEY, TOKEN_KEY, TRACE_KEY
 from browser_use_async.types.enums import OpenEnum
 from browser_use_async.webhooks.signature import Headers, verify
 
@@ -116,7 +116,9 @@ def read_event(body: dict[str, Any]) -> Event:
 def _status_update(payload: dict[str, Any], timestamp: datetime | None) -> TaskStatusUpdate:
     given = payload.get("metadata")
     pairs: dict[str, Any] = given if isinstance(given, dict) else {}
-    metadata = {key: value for key, value in pairs.items() if isinstance(value, str)}
+    metadata = {
+        key: value for key, value in pairs.items() if isinstance(value, str) and key != BATCH_KEY
+    }
     return TaskStatusUpdate(
         task_id=payload["task_id"],
         session_id=_text(payload.get("session_id")),

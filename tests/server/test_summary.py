@@ -16,6 +16,9 @@ _SCENARIOS = {
     "Fail": Scenario(
         steps=("Try",), step_seconds=0, outcome="failed", reason="https://a.b/1 answered 404"
     ),
+    "Lose": Scenario(
+        steps=("Try",), step_seconds=0, outcome="failed", reason="https://a.b/lost answered 404"
+    ),
     "Miss": Scenario(
         steps=("Try",), step_seconds=0, outcome="failed", reason="https://a.b/2 answered 500"
     ),
@@ -64,7 +67,7 @@ async def test_days_and_reasons_are_summed_up(caller: Caller, late_clock: _Clock
     await _ended(caller, "Long ago")
     late_clock.now += timedelta(days=30)
     first = await _ended(caller, "Read")
-    failed = [await _ended(caller, text) for text in ("Fail it", "Miss it")]
+    failed = [await _ended(caller, text) for text in ("Lose it", "Fail it", "Miss it")]
     late_clock.now += timedelta(hours=1)
     second = await _ended(caller, "Read again")
     place = f"{caller.server.url}/admin/summary"
@@ -75,15 +78,15 @@ async def test_days_and_reasons_are_summed_up(caller: Caller, late_clock: _Clock
 
     days = [(each["day"], each["tasks"], each["statuses"]) for each in utc["days"]]
     assert days == [
-        ("2026-03-31", 3, {"finished": 1, "failed": 2}),
+        ("2026-03-31", 4, {"finished": 1, "failed": 3}),
         ("2026-04-01", 1, {"finished": 1}),
     ]
     costs = [Decimal(each["cost_cents"]) for each in utc["days"]]
     assert costs == [first + sum(failed), second]
-    assert [each["tasks"] for each in berlin["days"]] == [0, 4]
-    (reason,) = utc["reasons"]
-    assert (reason["reason"], reason["tasks"]) == ("… answered …", 2)
-    assert Decimal(reason["cost_cents"]) == sum(failed)
+    assert [each["tasks"] for each in berlin["days"]] == [0, 5]
+    reasons = [(each["reason"], each["alike"], each["tasks"]) for each in utc["reasons"]]
+    assert reasons == [("https://a.b/1 answered 404", 1, 2), ("https://a.b/2 answered 500", 0, 1)]
+    assert sum(Decimal(each["cost_cents"]) for each in utc["reasons"]) == sum(failed)
     assert (utc["other_reasons"], utc["latest_only"]) == (0, None)
     assert sum(each["tasks"] for each in foreign["days"]) == 0
     assert len(foreign["days"]) == 14
@@ -126,4 +129,5 @@ def test_reasons_leave_out_what_is_particular():
     assert reason_of("“Buy” was not found on https://a.b/?c=1 in 30 s.") == (
         "… was not found on … in … s."
     )
+    assert reason_of("https://a.b/1 answered 404 Not Found. (7)") == "… answered 404 Not Found. (…)"
     assert reason_of("") == "No reason is known"

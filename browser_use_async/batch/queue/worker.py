@@ -282,7 +282,9 @@ class QueueWorker:
         # The same in all processes of this batch, and another one in each other batch: a task with
         # another mark was joined, and is paid for elsewhere.
         mark = mark_of_key(f"{batch['id']} {row['position']} {row['round']}")
-        submission = creator.prepare(request, attrs.evolve(token, mark=mark))
+        submission = creator.prepare(
+            request, attrs.evolve(token, mark=mark), batch=batch["key_prefix"]
+        )
         submission.key, submission.has_own_key = key, True
         return submission
 

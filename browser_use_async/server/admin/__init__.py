@@ -3,6 +3,7 @@
 from browser_use_async.server.admin import (
     account,
     backup,
+    batches,
     files,
     keys,
     scripts,
@@ -16,6 +17,7 @@ __all__ = [
     "ADMIN_ROUTES",
     "account",
     "backup",
+    "batches",
     "files",
     "keys",
     "scripts",

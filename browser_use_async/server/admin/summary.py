@@ -21,7 +21,9 @@ from browser_use_async.types.base import ruled
 MOST_TASKS = 20_000
 """The latest tasks that are looked at; earlier ones are left out, and the answer says so."""
 
-_AT_ONCE = 1000  # tasks in one statement: others are answered between two of them
+AT_ONCE = 1000
+"""Tasks in one statement: others are answered between two of them."""
+
 _MOST_DAYS = 90
 _MOST_REASONS = 12
 _REASON_CHARACTERS = 200
@@ -35,9 +37,11 @@ _LAST_JUDGEMENT = (
     "ORDER BY number DESC LIMIT 1)"
 )
 _SOME = "owner = :owner AND position BETWEEN :first AND :last AND created_at >= :since"
-# Two tasks failed for the same reason if only addresses, quotations and numbers differ.
+# Two tasks failed for the same reason if only addresses, quotations and numbers differ, but for the
+# status with which a page answered.
 _PARTICULAR = re.compile(
-    r"https?://[^\s,;]+|“[^”]*”|\"[^\"]*\"|'[^']*'|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+(?:[.,]\d+)*"
+    r"https?://[^\s,;]+|“[^”]*”|\"[^\"]*\"|'[^']*'|\b[0-9a-f]{8}-[0-9a-f-]{27}\b"
+    r"|(?<!answered )(?<!\d)\d+(?:[.,]\d+)*"
 )
 
 
@@ -70,7 +74,9 @@ class Sums:
     statuses: dict[str, int] = attrs.field(factory=dict)
     cents: Decimal = Decimal(0)
     milliseconds: int = 0  # of those that have ended, from their creation on
-    example: str = ""  # the id of one of them
+    example: str = ""  # the id of the latest one, if they failed for one reason
+    words: str = ""  # why it failed, with its page
+    texts: set[str] = attrs.field(factory=set)  # of all of them
 
     def add(self, status: str, tasks: int, cents: Decimal, milliseconds: int | None) -> None:
         """Add tasks of one status."""
@@ -106,17 +112,14 @@ async def show_summary(server: RunningServer, query: SummaryQuery) -> Json:
     first = today - timedelta(days=query.days - 1)
     since = datetime.fromisoformat(f"{first}T00:00:00+00:00") - shift
     found = await sum_up(server.stores.database, server.owner, since, query.utc_offset)
-    reasons = sorted(found.reasons.items(), key=lambda each: -each[1].tasks)
+    reasons, others = largest_reasons(found.reasons)
     return Json(
         days=[
             {"day": str(day), **found.days.get(_number(day), Sums()).as_json()}
             for day in (first + timedelta(days=number) for number in range(query.days))
         ],
-        reasons=[
-            {"reason": reason, "task_id": sums.example, **sums.as_json()}
-            for reason, sums in reasons[:_MOST_REASONS]
-        ],
-        other_reasons=sum(sums.tasks for _, sums in reasons[_MOST_REASONS:]),
+        reasons=reasons,
+        other_reasons=others,
         latest_only=None if found.is_whole else MOST_TASKS,
     )
 
@@ -127,8 +130,8 @@ async def sum_up(at: Database, owner: str, since: datetime, utc_offset: int) -> 
     statement = "SELECT tasks FROM accounts WHERE owner = :owner"
     newest = int(await at.value(statement, owner=owner) or 0)
     values: dict[str, Any] = {"owner": owner, "since": to_moment(since)}
-    for last in range(newest, max(0, newest - MOST_TASKS), -_AT_ONCE):
-        values |= {"first": last - _AT_ONCE + 1, "last": last}
+    for last in range(newest, max(0, newest - MOST_TASKS), -AT_ONCE):
+        values |= {"first": last - AT_ONCE + 1, "last": last}
         if not await _add_days(at, found, utc_offset, values):
             return found
         await _add_reasons(at, found, values)
@@ -164,9 +167,36 @@ async def _add_reasons(at: Database, found: Summary, values: dict[str, Any]) -> 
         **values,
     )
     for task_id, stored, model, most, steps, took in rows:
-        reason = reason_of(from_text(stored or "")[:_REASON_CHARACTERS])
-        sums = found.reasons.setdefault(reason, Sums(example=task_id))
-        sums.add("failed", 1, task_cents(steps, model, most), took)
+        cents = task_cents(steps, model, most)
+        add_reason(found.reasons, from_text(stored or ""), task_id, cents, took)
+
+
+def add_reason(
+    reasons: dict[str, Sums], text: str, task_id: str, cents: Decimal, milliseconds: int | None
+) -> None:
+    """Add a failed task to its reason; the latest one comes first."""
+    words = " ".join(text[:_REASON_CHARACTERS].split())
+    sums = reasons.setdefault(reason_of(words), Sums(example=task_id, words=words))
+    sums.add("failed", 1, cents, milliseconds)
+    sums.texts.add(words)
+
+
+def largest_reasons(reasons: dict[str, Sums]) -> tuple[list[dict[str, Any]], int]:
+    """The most frequent reasons in the words of their latest tasks, and how many tasks had others.
+
+    `alike` is how many other texts differ from these words only by addresses and numbers.
+    """
+    ordered = sorted(reasons.items(), key=lambda each: -each[1].tasks)
+    shown = [
+        {
+            "reason": sums.words or reason,
+            "alike": len(sums.texts) - 1,
+            "task_id": sums.example,
+            **sums.as_json(),
+        }
+        for reason, sums in ordered[:_MOST_REASONS]
+    ]
+    return shown, sum(sums.tasks for _, sums in ordered[_MOST_REASONS:])
 
 
 def reason_of(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.submission_token import BATCH_KEY
 from browser_use_async.prices import task_cents
 from browser_use_async.server.records import EVERY_OWNER
 from browser_use_async.server.storage import Database
@@ -117,6 +118,7 @@ class OverviewQuery:
         text: A part of the text of the task, in either case.
         metadata: The name of a pair of metadata, or `name=value`.
         schedule: The id of the schedule that started them.
+        batch: The beginning of the submission keys of the batch that they belong to.
         since: The moment from which on they were created.
         until: The moment before which they were created.
         before: `next` of the page before this one.
@@ -131,6 +133,7 @@ class OverviewQuery:
     text: str = ruled(_TEXT, default="")
     metadata: str = ruled(_TEXT, default="")
     schedule: str = ruled(_TEXT, default="")
+    batch: str = ruled(_TEXT, default="")
     since: datetime | None = ruled(_MOMENT, default=None)
     until: datetime | None = ruled(_MOMENT, default=None)
     before: int | None = ruled(
@@ -151,10 +154,12 @@ class OverviewQuery:
                 values[name] = value
         name, is_pair, value = (each.strip() for each in self.metadata.partition("="))
         if name:
-            # Nothing else in the JSON reads the same: within a text quotation marks are escaped.
-            pair = f"{to_json(name)}:" + (to_json(value) if is_pair else "")
+            pair = pair_of(name, value if is_pair else None)
             conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
             values["metadata"] = _pattern(pair.lower())
+        if self.batch:
+            conditions.append(HAS_PAIR)
+            values["pair"] = pair_of(BATCH_KEY, self.batch)
         if self.schedule:
             runs = "SELECT task_id FROM schedule_runs WHERE schedule_id = :schedule"
             conditions.append(f"id IN ({runs})")
@@ -163,6 +168,17 @@ class OverviewQuery:
             conditions.append("LOWER(task) LIKE LOWER(:text) ESCAPE '!'")
             values["text"] = _pattern(to_text(text))
         return values
+
+
+# LIKE would take letters of either case for the same in one of the databases.
+HAS_PAIR = "REPLACE(metadata, :pair, '') <> metadata"
+"""SQL for the tasks whose stored metadata have what `pair_of` returns."""
+
+
+def pair_of(name: str, value: str | None) -> str:
+    """A pair as it is stored, or the beginning of each pair with this name."""
+    # Nothing else in the JSON reads the same: within a text quotation marks are escaped.
+    return f"{to_json(name)}:" + ("" if value is None else to_json(value))
 
 
 def _pattern(text: str) -> str:
@@ -202,7 +218,8 @@ _OVERVIEW = Table(
     },
 )
 _WITH_FILES = Table("tasks", TaskWithFiles)
-_SOME = "owner = :owner AND position BETWEEN :first AND :last"
+SOME = "owner = :owner AND position BETWEEN :first AND :last"
+"""SQL for some of the tasks of an owner."""
 _AT_WORK = "SELECT status, COUNT(*) FROM tasks WHERE finished_at IS NULL{} GROUP BY status"
 
 
@@ -262,7 +279,7 @@ async def _newest(
     before: int | None = None,
     **values: Any,
 ) -> list[RecordT]:
-    condition = f"{' AND '.join((_SOME, *conditions))} ORDER BY position DESC LIMIT :most"
+    condition = f"{' AND '.join((SOME, *conditions))} ORDER BY position DESC LIMIT :most"
 
     async def find(first: int, last: int, most: int) -> list[RecordT]:
         given = {"owner": owner, "first": first, "last": last, "most": most}

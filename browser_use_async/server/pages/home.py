@@ -15,6 +15,7 @@ from browser_use_async.types.enums import LlmModel, ProxyCountry
 SECTIONS = (
     "/overview",
     "/tasks/{task_id}",
+    "/batches",
     "/schedules",
     "/scripts",
     "/scripts/{script_name}",

@@ -43,7 +43,9 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
                 "Wait for it",
                 "https://a.b/" + "x" * 90,
             )
-            ids = [await caller.create(text, enable_public_share=True) for text in texts]
+            batch = {"bu_async.batch": "orders/"}
+            more = {"enable_public_share": True, "metadata": batch}
+            ids = [await caller.create(text, **more) for text in texts]
             for task_id, status in zip(ids, ("finished", "failed", "running"), strict=False):
                 await caller.reached(task_id, status, steps=1)
             await caller.post(
@@ -58,6 +60,7 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
             kind = {"Content-Type": "text/csv"}
             await caller.put(link, key=False, data=b"name", headers=kind)
             paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
+            paths += ["/batches", "/batches?name=orders/", "/?batch=orders/"]
             paths += ["/overview", "/?status=done&sort=-cost", f"{tasks[0]}?step=99"]
             yield Stocked(caller, paths)
 

@@ -66,7 +66,8 @@ async def visited(http: aiohttp.ClientSession, payload: str) -> AsyncIterator[Vi
         webhooks = [Webhook(receiver.url, SECRET)]
         async with LocalServer(executor=_executor(payload), webhooks=webhooks) as server:
             caller = Caller(server, http)
-            more = {"metadata": {payload: payload}, "enable_public_share": True}
+            pairs = {payload: payload, "bu_async.batch": payload}
+            more = {"metadata": pairs, "enable_public_share": True}
             ids = [
                 await caller.create(f"{name} {payload}", **more)
                 for name in ("Rows", "Fail", "Wait")
@@ -99,6 +100,8 @@ async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, pa
     finished, _, running = visited.tasks
     paths = ["/", "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
     paths += [f"/tasks/{each}" for each in visited.tasks]
+    name = quote(payload, safe="")
+    paths += ["/batches", f"/batches?name={name}", f"/?batch={name}"]
     for path in paths:
         page = await open_page(browser, caller, path)
         await page.run("document.querySelectorAll('details').forEach((each) => each.open = true)")

@@ -191,6 +191,30 @@ async def test_a_film_whose_beginning_is_not_known_has_no_marks(
     assert page.complaints == []
 
 
+async def test_a_step_before_the_film_has_a_mark_at_its_beginning(
+    browser: Browser, http: aiohttp.ClientSession, film: bytes
+):
+    """It can be chosen and stays so until the film goes on; the next step is one mark away."""
+    steps = [ScriptedStep(goal, seconds=0.4) for goal in GOALS]
+    scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0.6)
+    async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
+        caller = Caller(server, http)
+        path, _ = await _filmed(caller)
+        page = await _opened(browser, caller, path)
+        first = await page.run(SHOWN_MARK)
+        await page.click(f"{MARKS}:nth-child(3)")
+        await page.until(f"{SHOWN_MARK} === '3' && {AT} > 0")
+        await page.click(f"{MARKS}:nth-child(1)")
+        await page.until(f"{SHOWN_MARK} === '1' && !document.querySelector('video').seeking")
+        chosen, at = await page.run(SHOWN_STEP), await page.run(AT)
+        await page.click(f"{MARKS}:nth-child(2)")
+        await page.until(f"{SHOWN_MARK} === '2'")
+
+    assert first == "1"
+    assert (chosen, at) == (GOALS[0], 0)
+    assert page.complaints == []
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 async def test_everybody_can_use_the_marks(

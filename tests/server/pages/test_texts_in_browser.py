@@ -40,6 +40,10 @@ SCENARIOS = {
     "Wide": Scenario(step_seconds=0, output=WIDE),
     "Missing": Scenario(step_seconds=0, output='[{"toString": 1}, {"name": 2}]'),
     "Endless": Scenario(step_seconds=0, output="- a line\n" * 12_000),
+    "Endless and filmed": Scenario(
+        step_seconds=0, output="- a line\n" * 200, recordings={"webm": b"film"}
+    ),
+    "Filmed": Scenario(step_seconds=0, output="The answer", recordings={"webm": b"film"}),
     "Rows": Scenario(step_seconds=0, output='[{"name": "Red", "price": 3}, {"name": "Blue"}]'),
     "Long": Scenario(steps=["Read"] * 41, step_seconds=0, recordings={"webm": b"film"}),
     "Login": Scenario(
@@ -60,6 +64,33 @@ async def _ended(caller: Caller, text: str) -> str:
     task_id = await caller.create(text)
     await caller.reached(task_id, "finished")
     return task_id
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+async def test_the_answer_stands_above_the_film(
+    width: int, height: int, browser: Browser, caller: Caller
+):
+    """It is seen without scrolling, and a long one leaves the film in its place below."""
+    shown = {}
+    for text in ("Filmed " + "words " * 60, "Endless and filmed"):
+        task_id = await _ended(caller, text)
+        page = await open_page(
+            browser, caller, f"/tasks/{task_id}", width=width, height=height, phone=width == 390
+        )
+        await page.until("!!document.getElementById('output') && !!document.querySelector('video')")
+        shown[text] = await page.run(
+            "['#output', '.stage-card'].map((each) => {"
+            " const { top, bottom } = document.querySelector(each).getBoundingClientRect();"
+            " return [top, bottom]; })"
+        )
+        assert page.complaints == []
+    ((_, short_end), (film, _)), ((long_top, long_end), (below, _)) = shown.values()
+
+    assert short_end <= height
+    assert film >= short_end
+    assert long_top < height / 2
+    assert below >= long_end
+    assert long_end - long_top <= 0.41 * height
 
 
 async def test_the_marks_of_an_answer_are_rendered(browser: Browser, caller: Caller):

@@ -142,7 +142,7 @@ export function ProfileField({ value, onChange }) {
 }
 
 export function StepsField({ value, onInput }) {
-  return html`<${Field} label="Most steps" hint="1 to 200; 75 unless said">
+  return html`<${Field} label="Step limit" hint="1 to 200, default 75">
     <input type="number" min="1" max="200" value=${value} onInput=${onInput} /><//>`;
 }
 

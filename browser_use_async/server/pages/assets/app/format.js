@@ -8,7 +8,15 @@ const DOLLARS = dollars(2);
 const EXACT_DOLLARS = dollars(4);
 export const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const EXACT = new Intl.DateTimeFormat([], {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "numeric",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
+});
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 export function money(cents) {

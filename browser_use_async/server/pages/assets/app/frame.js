@@ -1,6 +1,7 @@
 // The frame: signing in, the navigation, and which page the address names.
 import { Component, html, render, useEffect, useRef } from "htm/preact";
 import { follow, go, takeKey, useTypedInto } from "./address.js";
+import { BatchesPage } from "./batches.js";
 import { ask, change, DATA, KEPT, signIn, signOut, store, useLive, useStore } from "./core.js";
 import { FilesPage } from "./files.js";
 import { money } from "./format.js";
@@ -18,6 +19,7 @@ import { WebhooksPage } from "./webhooks.js";
 const PAGES = [
   { path: "/", name: "Tasks", icon: "tasks", page: TasksPage },
   { path: "/overview", name: "Overview", icon: "overview", page: OverviewPage },
+  { path: "/batches", name: "Batches", icon: "batches", page: BatchesPage },
   { path: "/schedules", name: "Schedules", icon: "schedules", page: SchedulesPage },
   { path: "/scripts", name: "Scripts", icon: "scripts", page: ScriptsPage },
   { path: "/profiles", name: "Profiles", icon: "profiles", page: ProfilesPage },

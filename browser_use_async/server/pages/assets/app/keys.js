@@ -10,7 +10,7 @@ import {
 const SCOPES = {
   run: "start and steer tasks, and spend money",
   read: "read everything of its own",
-  admin: "administrate the server",
+  admin: "administer the server",
 };
 const NEW_KEY = { name: "", scopes: ["run", "read"], budget: "", concurrency: "", days: "" };
 
@@ -84,6 +84,10 @@ function KeyInUse({ me }) {
       <span>${money(me.balance_cents)} left</span></p></section>`;
 }
 
+function keysInWords(number) {
+  return number ? count(number, "other key") : "No other keys";
+}
+
 export function KeysPage() {
   const [adds, add] = useState(false);
   const [made, setMade] = useState("");
@@ -102,11 +106,11 @@ export function KeysPage() {
   };
   const button = value && html`<button type="button" class="strong" onClick=${() => add(true)}>
     <${Icon} name="plus" />New key</button>`;
-  return html`<${Heading} actions=${button} note=${value ? count(value.keys.length, "more key") : " "}>Keys<//>
+  return html`<${Heading} actions=${button} note=${value ? keysInWords(value.keys.length) : " "}>Keys<//>
     ${me && html`<${KeyInUse} me=${me} />`}
     ${problem && html`<${Empty} title="Other keys are not shown here"><p>${problem}</p><//>`}
     ${loading(value, problem)}
-    ${value && !value.keys.length && html`<${Empty} title="One key opens everything">
+    ${value && !value.keys.length && html`<${Empty} title="No other keys">
       <p>Make others for people and programs, with scopes and budgets of their own.</p><//>`}
     <ul class="items">${(value ? value.keys : []).map((each) =>
       html`<${KeyRow} key=${each.id} apiKey=${each} revoke=${revoke} />`)}</ul>

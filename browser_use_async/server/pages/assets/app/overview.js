@@ -7,7 +7,7 @@ import { A, alertOf, Choices, Heading, loading, Scroll } from "./parts.js";
 
 const RANGES = ["7", "14", "30", "90"];
 const USUAL_RANGE = "14";
-const NOTE = "By the day on which a task was created, in your time; its time goes from then to its end";
+const NOTE = "By creation day (your time zone). Time = creation to end";
 const DAY = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 const [PLOT_WIDTH, PLOT_HEIGHT] = [600, 120];
 
@@ -101,22 +101,22 @@ function DayTable({ days }) {
 }
 
 function Reason({ reason, most }) {
-  const { tasks, cost_cents, seconds, task_id } = reason;
-  return html`<tr><td>
-    <span class="share" style=${{ "--share": (100 * tasks) / most + "%" }}
-      aria-hidden="true"></span>${reason.reason} <${A} href=${"/tasks/" + task_id}
-      aria-label=${"The latest task that failed so: " + reason.reason}>latest<//></td>
+  const { tasks, cost_cents, seconds, task_id, alike } = reason;
+  const others = alike > 0 && html` <span class="note">and ${number(alike)} like it</span>`;
+  return html`<tr><td>${reason.reason}${others} <${A} href=${"/tasks/" + task_id}
+      aria-label=${"The latest task that failed so: " + reason.reason}>latest<//>
+      <span class="share" style=${{ "--share": (100 * tasks) / most + "%" }} aria-hidden="true"></span></td>
     <${Numbers} values=${[number(tasks), money(cost_cents), time(seconds)]} /></tr>`;
 }
 
-function Reasons({ reasons, others }) {
+export function Reasons({ reasons, others, none = "No task failed in this time." }) {
   const most = Math.max(1, ...reasons.map((each) => each.tasks));
   const rows = reasons.map((each) => html`<${Reason} key=${each.reason} reason=${each} most=${most} />`);
   return html`<section class="card reasons"><h2>Why tasks failed</h2>${rows.length
     ? html`<${Scroll} label="Why tasks failed"><table><${Head} names=${["Reason", "Tasks", "Cost", "Time"]} />
         <tbody>${rows}</tbody></table><//>
       ${others > 0 && html`<p class="note">${count(others, "further task")} failed for other reasons.</p>`}`
-    : html`<p class="note">No task failed in this time.</p>`}</section>`;
+    : html`<p class="note">${none}</p>`}</section>`;
 }
 
 // What stands beside the sums.

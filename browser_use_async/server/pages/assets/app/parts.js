@@ -7,6 +7,7 @@ import { ago, exactly } from "./format.js";
 const ICONS = {
   tasks: "M4 6h2M10 6h10M4 12h2M10 12h10M4 18h2M10 18h10",
   overview: "M4 20h16M6 16v-5M11 16V5M16 16V9",
+  batches: "M4 7l8-4 8 4-8 4ZM4 12l8 4 8-4M4 17l8 4 8-4",
   schedules: "M12 7v5l3 2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",
   scripts: "M6 4h12v16H6ZM9 8h6M9 12h6M9 16h3",
   profiles: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM5 20c1-4 4-5 7-5s6 1 7 5",

@@ -2,18 +2,22 @@
 import { html, useEffect, useMemo, useRef, useState } from "htm/preact";
 import { here } from "./core.js";
 
-// From which second to which each step went; null for one that was over before the film began. A step
-// goes from the one before it until it is reported.
+// From which second to which each step went; one that was over before the film began stands at its beginning.
+// A step goes from the one before it until it is reported.
 export function spansOf(task) {
   const begun = new Date(task.recorded_from);
   const moments = task.steps_more.map((each) => each.taken_at && (new Date(each.taken_at) - begun) / 1000);
   if (!task.recorded_from || !task.recordings.length || moments.some((each) => each === null)) return [];
-  return moments.map((to, number) => (to > 0 ? { from: Math.max(0, moments[number - 1] || 0), to } : null));
+  return moments.map((to, number) => ({ from: Math.max(0, moments[number - 1] || 0), to: Math.max(0, to) }));
 }
 
-// After a seek the position of the film differs a little from the requested one.
-function stepAt(spans, second) {
-  return spans.findLastIndex((each) => each && each.from <= second + 0.05);
+const NEARLY = 0.05; // After a seek the position of the film differs a little from the requested one.
+
+// Of steps without a second in the film the chosen one stays chosen while the film stands there.
+function stepAt(spans, second, played) {
+  const now = spans[played];
+  if (now && now.from === now.to && Math.abs(second - now.from) <= NEARLY) return played;
+  return spans.findLastIndex((each) => each.from <= second + NEARLY);
 }
 
 function clock(seconds) {
@@ -27,10 +31,9 @@ const MOST_MARKS = 300; // around the step that is played
 function Marks({ spans, goals, at, played, pick }) {
   const strip = useRef(null);
   const [reached, reach] = useState(null);
-  const all = spans.flatMap((each, number) => (each ? [number] : []));
-  const stop = reached ?? Math.max(played, all[0]);
-  const first = Math.max(0, Math.min(all.indexOf(stop) - MOST_MARKS / 2, all.length - MOST_MARKS));
-  const marked = all.slice(first, first + MOST_MARKS);
+  const stop = reached ?? Math.max(played, 0);
+  const first = Math.max(0, Math.min(stop - MOST_MARKS / 2, spans.length - MOST_MARKS));
+  const marked = spans.map((_, number) => number).slice(first, first + MOST_MARKS);
   useEffect(() => {
     const mark = strip.current.querySelector("[aria-current]");
     if (mark) strip.current.scrollLeft = mark.offsetLeft - (strip.current.clientWidth - mark.offsetWidth) / 2;
@@ -45,7 +48,7 @@ function Marks({ spans, goals, at, played, pick }) {
   const mark = (number) => {
     const { from, to } = spans[number];
     const name = "Step " + (number + 1) + " at " + clock(from) + ": " + goals[number];
-    const done = Math.min(1, Math.max(0, (at - from) / (to - from)));
+    const done = to > from ? Math.min(1, Math.max(0, (at - from) / (to - from))) : 1;
     return html`<button type="button" key=${number} aria-label=${name} title=${name}
       aria-current=${number === played ? "step" : null} tabindex=${number === stop ? 0 : -1}
       style=${{ flexGrow: 1000 * (to - from), "--done": done * 100 + "%" }}
@@ -62,7 +65,7 @@ export function Recording({ task, spans, goals, video, first, played, play, pick
   const kept = useMemo(() => link, [link.split("?")[0]]);
   const follow = () => {
     setAt(video.current.currentTime);
-    play(stepAt(spans, video.current.currentTime));
+    play(stepAt(spans, video.current.currentTime, played));
   };
   const begin = () => {
     if (spans[first]) video.current.currentTime = spans[first].from;
@@ -70,7 +73,7 @@ export function Recording({ task, spans, goals, video, first, played, play, pick
   return html`<figure class="stage"><video controls preload="metadata" ref=${video} src=${kept}
       aria-label="Recording of the task" onLoadedMetadata=${begin} onTimeUpdate=${follow} onSeeking=${follow}></video>
     </figure>
-    ${spans.some(Boolean) && html`
+    ${spans.length > 0 && html`
       <${Marks} spans=${spans} goals=${goals} at=${at} played=${played} pick=${pick} />
       <p class="film-step">${played >= 0 && html`<b>Step ${played + 1}</b> <span>${goals[played]}</span>`}</p>`}`;
 }

@@ -14,6 +14,7 @@ const RUN = new Intl.DateTimeFormat([], {
   month: "short",
   hour: "numeric",
   minute: "2-digit",
+  timeZoneName: "short",
 });
 const NEW_SCHEDULE = {
   task: "",

@@ -168,7 +168,7 @@ function useStage(task) {
     wantedStep && !isThere ? wrongStep(task, wantedStep) : "",
   ];
   const spans = spansOf(task);
-  const isFilm = view === "Recording" && spans.some(Boolean);
+  const isFilm = view === "Recording" && spans.length > 0;
   const pictured = isThere ? picked : last;
   const show = (name) => {
     if (name === "Recording" && isThere) play(picked);
@@ -176,7 +176,7 @@ function useStage(task) {
     inAddress({ view: name === views[0] ? "" : name.toLowerCase(), step });
   };
   const pick = (number) => {
-    if (!isFilm || !spans[number]) {
+    if (!isFilm) {
       return inAddress({ view: views[0] === "Steps" ? "" : "steps", step: number + 1 }, { replaces: true });
     }
     video.current.currentTime = spans[number].from;
@@ -255,9 +255,8 @@ export function TaskPage({ id }) {
     ${askedFor(task)}
     ${alertOf(task.failure ? "Failed: " + task.failure : "")}
     <div class="task-grid"><div class="column">
-      <${Stage} task=${task} stage=${stage} />
-      ${hasOutput && html`<section class="card"><h2>Output</h2><${Output} text=${task.output} /></section>`}
-    </div><div class="column side">
+      ${hasOutput && html`<section class="card answer"><h2>Output</h2><${Output} text=${task.output} /></section>`}
+      <${Stage} task=${task} stage=${stage} /></div><div class="column side">
       <section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${stage.step} choose=${stage.pick} /></section>
       <${Facts} task=${task} /></div>
     <div class="column"><${Behind} task=${task} step=${stage.step ?? stage.pictured} /><${FileLinks} task=${task} />

@@ -35,6 +35,12 @@ function scriptOf(task) {
   return { Script: html`<${A} href=${"/scripts/" + encodeURIComponent(name)}>${name}<//>${words}` };
 }
 
+// The batch that has started the task.
+function batchOf(task) {
+  const name = (task.metadata || {})["bu_async.batch"];
+  return name ? { Batch: html`<${A} href=${"/batches?" + new URLSearchParams({ name })}>${name}<//>` } : {};
+}
+
 export function Facts({ task }) {
   const pairs = Object.entries(task.metadata || {}).filter(([name]) => !name.startsWith("bu_async."));
   const times = timesOf(task, Date.now());
@@ -48,6 +54,7 @@ export function Facts({ task }) {
     Model: task.llm_model,
     ...(domains.length ? { Domains: domains.join(", ") } : {}),
     ...scriptOf(task),
+    ...batchOf(task),
     ...(pairs.length ? { Metadata: pairs.map((each) => each.join("=")).join(", ") } : {}),
     Id: html`<code>${task.id}</code> <${Copy} text=${task.id} label="Copy the id" />`,
   };

@@ -36,7 +36,7 @@ const SORTS = {
   "-cost": "Dearest first",
   cost: "Cheapest first",
 };
-const NARROW = ["status", "created", "since", "until", "metadata", "text", "schedule", "sort", "before"];
+const NARROW = ["status", "created", "since", "until", "metadata", "text", "schedule", "batch", "sort", "before"];
 const LONGEST = 1000; // characters of a search text
 
 function overview({ status, limit, ...more }) {
@@ -68,7 +68,7 @@ function filtersInAddress() {
   for (const name of ["since", "until"]) {
     if (get(name) && !momentOf(get(name))) problems.push(quoted(get(name)) + " is no moment.");
   }
-  for (const name of ["text", "metadata"]) {
+  for (const name of ["text", "metadata", "batch"]) {
     if (get(name).length > LONGEST) problems.push("The search text has more than 1,000 characters.");
   }
   const before = askedNumber("before", "");
@@ -85,6 +85,7 @@ function filtersInAddress() {
     before,
     text: text("text"),
     schedule: text("schedule"),
+    batch: get("batch") && (query.get("batch") || "").slice(0, LONGEST),
     metadata: text("metadata"),
     problems,
   };
@@ -99,8 +100,8 @@ function moments({ created, since, until }) {
   return { since: since && momentOf(since).toISOString(), until: until && momentOf(until).toISOString() };
 }
 
-function isNarrow({ status, created, metadata, text, schedule }) {
-  return Boolean(status || created || metadata || text || schedule);
+function isNarrow({ status, created, metadata, text, schedule, batch }) {
+  return Boolean(status || created || metadata || text || schedule || batch);
 }
 
 // All tasks, or how many of them match; that is exact once the last one is read.
@@ -152,6 +153,7 @@ function NoTasks({ filters }) {
   const parts = ["No task" + (filters.text ? " with “" + filters.text + "” in it" : "")];
   if (filters.status) parts.push("is " + filters.status);
   if (filters.schedule) parts.push("of this schedule");
+  if (filters.batch) parts.push("of this batch");
   if (filters.created || filters.metadata) parts.push("within the time and metadata that are chosen");
   return html`<${Empty} title="Nothing matches"><p>${parts.join(" ")}.</p>
     <p><button type="button" onClick=${() => leaveOut(NARROW)}>Clear all filters</button></p><//>`;
@@ -215,10 +217,11 @@ function page(position) {
 
 export function TasksPage() {
   const filters = filtersInAddress();
-  const { status, created, since, until, text, metadata, schedule, sort, before, problems } = filters;
-  const narrowed = [askedOwner(), status, created, since, until, text, metadata, schedule, sort, before];
+  const { status, created, since, until, text, metadata, schedule, batch, sort, before, problems } = filters;
+  const narrowed = [askedOwner(), status, created, since, until, text, metadata, schedule, batch, sort, before];
   const [limit, more] = useLimit(narrowed);
-  const read = () => overview({ status, text, metadata, schedule, sort, before, limit, ...moments(filters) });
+  const read = () =>
+    overview({ status, text, metadata, schedule, batch, sort, before, limit, ...moments(filters) });
   const pause = (answer) => (Object.keys(answer.at_work).length ? 1500 : 4000);
   const { value, problem, refresh } = useLive(read, pause, [...narrowed, limit]);
   const top = useRef(history.state?.top || 0);
@@ -244,6 +247,9 @@ export function TasksPage() {
     ${alertOf(problem)}
     ${schedule && html`<p class="older">Tasks of one <${A} href="/schedules">schedule<//>. <button type="button"
       class="quiet" onClick=${() => leaveOut(["schedule", "before"])}>Show all tasks</button></p>`}
+    ${batch && html`<p class="older">Tasks of the batch
+      ${" "}<${A} href=${"/batches?" + new URLSearchParams({ name: batch })}>${batch}<//>. <button type="button"
+      class="quiet" onClick=${() => leaveOut(["batch", "before"])}>Show all tasks</button></p>`}
     ${before && html`<p class="older">
       <button type="button" onClick=${() => page("")}>Back to the newest</button></p>`}
     ${sort && value && value.sorted === MOST && html`<p class="note older">

@@ -1,5 +1,5 @@
 // The page of one task, as it changes.
-import { duration, price } from "../app/format.js";
+import { duration, exactly, price } from "../app/format.js";
 
 export const find = (id) => document.getElementById(id);
 export const screen = find("screen");
@@ -159,7 +159,7 @@ function connect() {
 
 document.querySelectorAll("#steps .facts").forEach(sayFacts);
 for (const time of document.querySelectorAll("time")) {
-  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  time.textContent = exactly(time.dateTime);
 }
 document.body.classList.toggle("bare", location.hash === "#browser");
 screen.style.setProperty("--ratio", String(page.width / page.height));
