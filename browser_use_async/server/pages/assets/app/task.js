@@ -67,11 +67,18 @@ function TaskActions({ task, refresh }) {
     change({ draft: formOf(task.request) });
     go("/");
   };
+  const record = () => {
+    change({ draft: { ...formOf(task.request), script: "new-script" } });
+    go("/");
+  };
+  const isRecordable = task.status === "finished" && may("run") && !(task.metadata || {})["bu_async.script"];
   const mayShare = task.public_share_url || may("run");
   return html`<${Steering} task=${task} refresh=${refresh} />
     ${mayShare && html`<button type="button" onClick=${() => share(true)}>Share</button>`}
     <button type="button" onClick=${() => showCode(true)}>As code</button>
     ${may("run") && html`<button type="button" onClick=${again}>Run again</button>`}
+    ${isRecordable && html`<button type="button" title="Run it again under the name of a script, which is recorded"
+      onClick=${record}>Make a script</button>`}
     ${shares && html`<${ShareDialog} task=${task} close=${() => share(false)} refresh=${refresh} />`}
     ${showsCode && html`<${CodeDialog} request=${task.request} close=${() => showCode(false)} />`}`;
 }
