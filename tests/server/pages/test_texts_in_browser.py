@@ -93,6 +93,26 @@ async def test_the_answer_stands_above_the_film(
     assert long_end - long_top <= 0.41 * height
 
 
+async def test_titles_tell_tasks_apart_on_a_telephone(browser: Browser, caller: Caller):
+    """Without scheme and host of what has a path; the task's page shows the whole on demand."""
+    host = "https://a-long-name-of-a-shop.example:8780"
+    task_id = await _ended(caller, f"Plain: open {host}/products.html")
+    page = await open_page(browser, caller, width=390, height=844, phone=True)
+    await page.until("!!document.querySelector('#tasks .row-title a')")
+    listed = await page.text("#tasks .row-title a")
+    page = await open_page(browser, caller, f"/tasks/{task_id}", width=390, height=844, phone=True)
+    await page.until("!!document.querySelector('.whole-text')")
+    short = await page.text(".task-text")
+    await page.click(".whole-text")
+    await page.until(f"document.querySelector('.task-text').innerText.includes('{host}')")
+    wide = await open_page(browser, caller, width=1440, height=900)
+    await wide.until("!!document.querySelector('#tasks .row-title a')")
+
+    assert listed == short == "Plain: open /products.html"
+    assert host in await wide.text("#tasks .row-title a")
+    assert page.complaints == wide.complaints == []
+
+
 async def test_the_marks_of_an_answer_are_rendered(browser: Browser, caller: Caller):
     """Headings, emphasis, lists and code; a tag is text, and the plain text is one tab away."""
     task_id = await _ended(caller, "Marked")

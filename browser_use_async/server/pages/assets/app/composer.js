@@ -22,6 +22,8 @@ const BLANK = {
   adblock: "",
   proxy: "",
   country: "",
+  script: "",
+  inputs: "",
 };
 
 export function lines(text) {
@@ -38,17 +40,44 @@ function choice(text) {
   return text === "" ? undefined : text === "yes";
 }
 
+// The pairs of metadata by which a task names its script, as `script=` and `inputs=` of the SDK set them.
+const OWN_PAIRS = "bu_async.";
+const [SCRIPT, INPUTS] = [OWN_PAIRS + "script", OWN_PAIRS + "inputs"];
+
+export function withScript({ script, inputs }, more) {
+  if (!script.trim()) return more;
+  const values = pairs(inputs);
+  return { ...more, [SCRIPT]: script.trim(), ...(values ? { [INPUTS]: JSON.stringify(values) } : {}) };
+}
+
+// The values stand in the text, too, so that the first task can be done and recorded.
+export function withInputs(text, { script, inputs }) {
+  const values = (script.trim() && pairs(inputs)) || {};
+  return text.trim().replace(/\{([A-Za-z_][\w.-]{0,63})\}/g, (found, name) =>
+    (Object.hasOwn(values, name) ? values[name] : found));
+}
+
+function scriptOf(metadata) {
+  let values = {};
+  try {
+    values = JSON.parse(metadata[INPUTS] || "{}") || {};
+  } catch {
+    // written by hand: the person sees no inputs, and gives them again
+  }
+  return { script: metadata[SCRIPT] || "", inputs: Object.entries(values).map((each) => each.join("=")).join("\n") };
+}
+
 // Empty fields are not sent.
 function requestOf(form) {
   const request = {
-    task: form.task.trim(),
+    task: withInputs(form.task, form),
     llm_model: form.model || undefined,
     structured_output_json: form.schema.trim() || undefined,
     allowed_domains: lines(form.domains).length ? lines(form.domains) : undefined,
     browser_profile_id: form.profile || undefined,
     included_file_names: form.files.length ? form.files : undefined,
     max_agent_steps: form.steps ? Number(form.steps) : undefined,
-    metadata: pairs(form.metadata),
+    metadata: withScript(form, pairs(form.metadata)),
     secrets: pairs(form.secrets),
     enable_public_share: form.share || undefined,
     save_browser_data: form.saves || undefined,
@@ -70,7 +99,9 @@ export function formOf(request) {
     profile: request.browser_profile_id || "",
     files: request.included_file_names || [],
     steps: request.max_agent_steps ? String(request.max_agent_steps) : "",
-    metadata: Object.entries(request.metadata || {}).map((each) => each.join("=")).join("\n"),
+    metadata: Object.entries(request.metadata || {}).filter(([name]) => !name.startsWith(OWN_PAIRS))
+      .map((each) => each.join("=")).join("\n"),
+    ...scriptOf(request.metadata || {}),
     share: Boolean(request.enable_public_share),
     saves: Boolean(request.save_browser_data),
     adblock: said(request.use_adblock),
@@ -141,6 +172,24 @@ export function ProfileField({ value, onChange }) {
     <${Select} value=${value} onChange=${onChange} choices=${choices} /><//>`;
 }
 
+const SCRIPT_HINT = "It is played without a model. A new name: this task is recorded as it";
+
+// A script by its name, and its inputs; a new name records one.
+export function ScriptFields({ form, typed }) {
+  const [names, setNames] = useState([]);
+  useEffect(() => {
+    attempt(() => ask("/admin/scripts")).then((answer) => answer && setNames(answer.scripts.map(({ name }) => name)));
+  }, []);
+  return html`<${Field} label="Script" hint=${SCRIPT_HINT}>
+      <input list="script-names" autocomplete="off" spellcheck="false" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}"
+        value=${form.script} onInput=${typed("script")} />
+      <datalist id="script-names">${names.map((name) => html`<option key=${name} value=${name} />`)}</datalist><//>
+    ${form.script.trim() && html`<${Field} label="Inputs of the script"
+      hint="name=value, one a line; {name} stands for it in the task">
+      <textarea rows="2" class="mono" spellcheck="false" value=${form.inputs} onInput=${typed("inputs")}></textarea>
+      <//>`}`;
+}
+
 export function StepsField({ value, onInput }) {
   return html`<${Field} label="Step limit" hint="1 to 200, default 75">
     <input type="number" min="1" max="200" value=${value} onInput=${onInput} /><//>`;
@@ -169,6 +218,7 @@ function Options({ form, set, typed }) {
   return html`<div class="options">
     <${ProfileField} value=${form.profile} onChange=${typed("profile")} />
     <${StepsField} value=${form.steps} onInput=${typed("steps")} />
+    <${ScriptFields} form=${form} typed=${typed} />
     <${DomainsField} rows="3" value=${form.domains} onInput=${typed("domains")} />
     <${CodeField} label="Output schema" hint=${schemaHint} value=${form.schema} onInput=${typed("schema")} />
     <${CodeField} label="Secrets" hint="name=value, one a line; typed into pages, never shown" autocomplete="off"
@@ -188,7 +238,7 @@ function Options({ form, set, typed }) {
 
 export function Composer({ created }) {
   const { form, set, typed } = useForm(() => store.draft || BLANK);
-  const [isOpen, open] = useState(false);
+  const [isOpen, open] = useState(Boolean(form.script));
   const [isUsed, use] = useState(Boolean(form.task)); // on a telephone it is one line until then
   const [showsCode, showCode] = useState(false);
   const [isBusy, busy] = useState(false);

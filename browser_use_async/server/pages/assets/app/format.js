@@ -82,6 +82,12 @@ export function oneLine(text) {
     .trim();
 }
 
+// A text at each scheme and host of an address that has a path, too: what is odd is one, and is left out where
+// rows are narrow, as it is the same in most of them.
+export function splitAtHosts(text) {
+  return text.split(/(https?:\/\/[^\s/?#]+)(?=[/?#][^\s/?#])/);
+}
+
 // JSON in one line of a list, without most of its marks; it may be cut.
 export function briefly(text) {
   if (!/^\s*[[{]/.test(text)) return oneLine(text);

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "htm/preact";
 import { follow } from "./address.js";
 import { askedOwner, problemOf, showToast } from "./core.js";
-import { ago, exactly } from "./format.js";
+import { ago, exactly, splitAtHosts } from "./format.js";
 
 const ICONS = {
   tasks: "M4 6h2M10 6h10M4 12h2M10 12h10M4 18h2M10 18h10",
@@ -31,6 +31,12 @@ export function Status({ of, words = of }) {
 
 export function Moment({ at, exact }) {
   return html`<time dateTime=${at} title=${exact ? null : exactly(at)}>${exact ? exactly(at) : ago(at)}</time>`;
+}
+
+// A text in which the schemes and hosts of addresses can be hidden.
+export function Title({ text }) {
+  return splitAtHosts(text).map((part, place) =>
+    (place % 2 ? html`<span key=${place} class="host">${part}</span>` : part));
 }
 
 export function A({ href, children, ...more }) {

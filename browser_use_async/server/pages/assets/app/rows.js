@@ -3,7 +3,7 @@ import { Component, html, useEffect, useRef } from "htm/preact";
 import { follow, inAddress } from "./address.js";
 import { may, ofOwner, pictureAt } from "./core.js";
 import { ago, briefly, oneLine, price, timesOf } from "./format.js";
-import { Moment, Picture, Status } from "./parts.js";
+import { Moment, Picture, Status, Title } from "./parts.js";
 
 const COLUMNS = { created: "Created", took: "Time", steps: "Steps", cost: "Cost" };
 
@@ -86,7 +86,8 @@ class TaskRow extends Component {
         : html`<span aria-hidden="true"></span>`}</td>
       <td role="cell" class="row-status"><${Status} of=${task.status} /></td>
       <td role="cell" class="row-main"><span class="row-title">
-        <a href=${"/tasks/" + task.id + ofOwner(task.owner)} onClick=${follow}>${oneLine(task.task)}</a></span>
+        <a href=${"/tasks/" + task.id + ofOwner(task.owner)} onClick=${follow}>
+        <${Title} text=${oneLine(task.task)} /></a></span>
         ${task.owner && html`<span class="news">of ${task.owner}</span>`}${rowNews(task)}</td>
       <td role="cell" class="row-created"><${Moment} at=${task.created_at} /></td>
       <td role="cell" class="number">${times.active}

@@ -1,7 +1,9 @@
 // Tasks that run by themselves.
 import { html, useState } from "htm/preact";
 import { usePage } from "./address.js";
-import { DomainsField, lines, MODELS, ProfileField, StepsField } from "./composer.js";
+import {
+  DomainsField, lines, MODELS, ProfileField, ScriptFields, StepsField, withInputs, withScript,
+} from "./composer.js";
 import { API, ask, attempt, DATA, may, useLive } from "./core.js";
 import { ago, count, cronInWords, oneLine, price } from "./format.js";
 import {
@@ -25,6 +27,8 @@ const NEW_SCHEDULE = {
   profile: "",
   steps: "",
   domains: "",
+  script: "",
+  inputs: "",
   end: "",
 };
 const KINDS = [["cron", "At fixed times (cron)"], ["interval", "Every so many minutes"]];
@@ -72,13 +76,14 @@ function formOfSchedule(schedule) {
 
 // The API cannot change the steps, domains and profile of a schedule.
 function scheduleBody(form, isNew) {
-  const body = { task: form.task.trim(), ...rhythmFields(form), llm_model: form.model };
+  const body = { task: withInputs(form.task, form), ...rhythmFields(form), llm_model: form.model };
   if (form.end) body.end_at = new Date(form.end).toISOString();
   if (!isNew) return body;
   const domains = lines(form.domains);
   if (form.steps) body.max_agent_steps = Number(form.steps);
   if (domains.length) body.allowed_domains = domains;
   if (form.profile) body.browser_profile_id = form.profile;
+  if (form.script.trim()) body.metadata = withScript(form, {});
   return body;
 }
 
@@ -94,6 +99,7 @@ function RhythmField({ form, typed }) {
 function FixedFields({ form, typed }) {
   return html`<div class="pair"><${StepsField} value=${form.steps} onInput=${typed("steps")} />
       <${ProfileField} value=${form.profile} onChange=${typed("profile")} /></div>
+    <${ScriptFields} form=${form} typed=${typed} />
     <${DomainsField} rows="2" value=${form.domains} onInput=${typed("domains")} />`;
 }
 
@@ -117,7 +123,7 @@ function ScheduleDialog({ schedule, close, refresh }) {
       <input type="datetime-local" value=${form.end} onInput=${typed("end")} /><//>
     <${Field} label="Model"><${Select} value=${form.model} onChange=${typed("model")} choices=${MODEL_CHOICES} /><//>
     ${schedule
-      ? html`<p class="hint">Steps, domains and profile cannot be changed: for others, add another schedule.</p>`
+      ? html`<p class="hint">Steps, domains, profile and script cannot be changed; add another one for that.</p>`
       : html`<${FixedFields} form=${form} typed=${typed} />`}
     <${FormEnd} close=${close} word=${schedule ? "Save" : "Add schedule"} /></form><//>`;
 }

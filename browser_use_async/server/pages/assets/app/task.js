@@ -8,7 +8,8 @@ import {
 import { count, timesOf } from "./format.js";
 import { Output } from "./json_view.js";
 import {
-  A, alertOf, Confirm, Copy, Crumbs, Dialog, Empty, Heading, loading, OfOwner, Picture, Status, Tabs, useOrder,
+  A, alertOf, Confirm, Copy, Crumbs, Dialog, Empty, Heading, loading, OfOwner, Picture, Status, Tabs, Title,
+  useOrder,
 } from "./parts.js";
 import { Recording, spansOf } from "./recording.js";
 import { CodeDialog } from "./request.js";
@@ -69,11 +70,18 @@ function TaskActions({ task, refresh }) {
     change({ draft: formOf(task.request) });
     go("/");
   };
+  const record = () => {
+    change({ draft: { ...formOf(task.request), script: "new-script" } });
+    go("/");
+  };
+  const isRecordable = task.status === "finished" && may("run") && !(task.metadata || {})["bu_async.script"];
   const mayShare = task.public_share_url || may("run");
   return html`<${Steering} task=${task} refresh=${refresh} />
     ${mayShare && html`<button type="button" onClick=${() => share(true)}>Share</button>`}
     <button type="button" onClick=${() => showCode(true)}>As code</button>
     ${may("run") && html`<button type="button" onClick=${again}>Run again</button>`}
+    ${isRecordable && html`<button type="button" title="Run it again under the name of a script, which is recorded"
+      onClick=${record}>Make a script</button>`}
     ${shares && html`<${ShareDialog} task=${task} close=${() => share(false)} refresh=${refresh} />`}
     ${showsCode && html`<${CodeDialog} request=${task.request} close=${() => showCode(false)} />`}`;
 }
@@ -215,12 +223,24 @@ function nowOf(task) {
   return what + ", " + active + " at work" + (paused ? ", " + paused + " paused" : "");
 }
 
-// A long text is cut on a telephone, so that the browser is visible without scrolling.
+// A long text is cut on a telephone, so that the answer is visible without scrolling.
 function TaskTitle({ text }) {
   const [isOpen, open] = useState(false);
+  const [isCut, cut] = useState(false);
+  const box = useRef(null);
+  useEffect(() => {
+    if (isOpen) return undefined;
+    const isHidden = (each) => !each.checkVisibility();
+    const { current } = box;
+    const look = () =>
+      cut(current.scrollHeight > current.clientHeight + 1 || [...current.querySelectorAll(".host")].some(isHidden));
+    const watch = new ResizeObserver(look);
+    watch.observe(current);
+    return () => watch.disconnect();
+  }, [text, isOpen]);
   const look = isOpen ? "task-text is-open" : "task-text";
-  return html`<span class=${look} tabindex=${text.length > 300 ? 0 : null}>${text}</span>
-    ${text.length > 90 && html`<button type="button" class="quiet whole-text" aria-expanded=${String(isOpen)}
+  return html`<span ref=${box} class=${look} tabindex=${text.length > 300 ? 0 : null}><${Title} text=${text} /></span>
+    ${(isCut || isOpen) && html`<button type="button" class="quiet whole-text" aria-expanded=${String(isOpen)}
       onClick=${() => open(!isOpen)}>${isOpen ? "Less" : "Whole text"}</button>`}`;
 }
 
