@@ -77,7 +77,7 @@ async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) 
 
     assert caught.value.field == "budget_cents"
     message = str(caught.value)
-    assert "188.5" in message  # the value that it must have
+    assert "189 cents" in message  # the value that it must have
     assert "max_agent_steps to 39" in message
     assert "nothing was sent" in message
     assert not ledger.exists()  # noqa: ASYNC240
