@@ -203,13 +203,13 @@ def _library(name: str) -> str:
 # --- rooms ----------------------------------------------------------------------------------
 
 
-def test_the_core_writes_no_log_lines_to_the_screen() -> None:
+def test_the_core_writes_no_log_lines_to_the_screen():
     """Modules that a session's observers hear about have no handler of logs."""
     for path in [each for each in FILES if _room(each) in CORE]:
         assert "browser_use_async.logs.StderrHandler" not in _names(path), _name(path)
 
 
-def test_one_room_speaks_http() -> None:
+def test_one_room_speaks_http():
     """In the SDK only `transport` uses aiohttp's client and tenacity; others may name types."""
     for path in [each for each in FILES if _room(each) not in USERS_OF_CLIENT_LIBRARIES]:
         imported = {
@@ -222,7 +222,7 @@ def test_one_room_speaks_http() -> None:
         assert not imported & _source(path).used, _name(path)
 
 
-def test_users_import_public_names() -> None:
+def test_users_import_public_names():
     """The pytest plugin and the examples use public names only."""
     outside = [ROOT / "pytest_browser_use_async.py", *sorted((ROOT / "examples").rglob("*.py"))]
     for path in [each for each in outside if each.exists()]:
@@ -241,7 +241,7 @@ def _sort_key(name: str) -> tuple[int, str]:
     return (1, name) if name[:1].isupper() else (2, name)
 
 
-def test_exports_are_exact() -> None:
+def test_exports_are_exact():
     """`__all__` of a module that users import from lists each of its public names, no other."""
     public = [each for each in FILES if _module(each) in PUBLIC_MODULES]
     for path in public:
@@ -251,7 +251,7 @@ def test_exports_are_exact() -> None:
     assert len(public) == len(PUBLIC_MODULES)
 
 
-def test_exports_stand_where_names_are_imported_from() -> None:
+def test_exports_stand_where_names_are_imported_from():
     """`__all__` is sorted and correct; inner modules have none, since users do not import them."""
     for path in FILES:
         exported = _source(path).exported
@@ -274,7 +274,7 @@ def _rows_used(function: ast.AsyncFunctionDef) -> list[str]:
     ]
 
 
-def test_each_row_has_exactly_one_method() -> None:
+def test_each_row_has_exactly_one_method():
     """A call of the API is one public method of the thin layer, and `ping` is the session's."""
     others = [PACKAGE / "files/endpoints.py", PACKAGE / "session.py"]
     files = [*sorted((PACKAGE / "api").glob("*.py")), *others]
@@ -293,7 +293,7 @@ def test_each_row_has_exactly_one_method() -> None:
     assert [each.name for each, rows in used.items() if rows and each.name[0] == "_"] == []
 
 
-def test_each_asyncio_task_has_a_name() -> None:
+def test_each_asyncio_task_has_a_name():
     """The list of a program's asyncio tasks shows the purpose of each, and the package."""
     for path in FILES:
         for task in _source(path).tasks:

@@ -72,7 +72,7 @@ def _run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-def test_the_scan_finds_each_leak(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_scan_finds_each_leak(tmp_path, tmp_path_factory):
     """Tests that leak on purpose: each fails in its teardown, and no other does."""
     (tmp_path / "test_leaks.py").write_text(PROGRAM)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
@@ -86,9 +86,7 @@ def test_the_scan_finds_each_leak(tmp_path: Path, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.timeout(180)
-def test_the_scan_sees_the_text_of_a_failure(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_scan_sees_the_text_of_a_failure(tmp_path, tmp_path_factory):
     """A failing test whose message contains a canary says so."""
     (tmp_path / "test_leaks.py").write_text(
         "from tests.support.hygiene import KEY\ndef test_fails(): raise ValueError(KEY)\n"

@@ -134,22 +134,22 @@ def _real_tree() -> dict[str, tuple[str, str | None]]:
     return real
 
 
-def test_the_drawn_tree_is_the_real_one() -> None:
+def test_the_drawn_tree_is_the_real_one():
     """The tree in the module's docstring shows every class under its parent, and no other."""
     assert _real_tree() == _drawn_tree()
 
 
-def test_every_class_is_exported() -> None:
+def test_every_class_is_exported():
     """`__all__` lists every public exception, sorted, and nothing else."""
     assert sorted(["BrowserUseError", *_real_tree()]) == errors.__all__
 
 
-def test_every_class_has_a_builder_below() -> None:
+def test_every_class_has_a_builder_below():
     """Each class has an entry in the tests of pickling and copying."""
     assert set(BUILDERS) == set(errors.__all__)
 
 
-def test_every_class_says_what_it_means() -> None:
+def test_every_class_says_what_it_means():
     """Each exception has a docstring of its own."""
     undocumented = [name for name in errors.__all__ if not vars(getattr(errors, name))["__doc__"]]
 
@@ -158,7 +158,7 @@ def test_every_class_says_what_it_means() -> None:
 
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_pickling_keeps_everything(name: str, protocol: int) -> None:
+def test_pickling_keeps_everything(name, protocol):
     """An unpickled exception has the same class, text, attributes and notes."""
     error = BUILDERS[name]()
     error.add_note("on line 3 of the batch")
@@ -175,7 +175,7 @@ def test_pickling_keeps_everything(name: str, protocol: int) -> None:
 
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
-def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUseError]) -> None:
+def test_copying_keeps_everything(name, duplicate):
     """`copy` and `deepcopy` return an equal exception, as TaskGroup-like tools expect."""
     error = BUILDERS[name]()
 
@@ -187,7 +187,7 @@ def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUse
 
 
 @pytest.mark.parametrize("name", errors.__all__)
-def test_no_text_shows_a_live_url(name: str) -> None:
+def test_no_text_shows_a_live_url(name):
     """Neither str nor repr of an exception shows the live URL of its task."""
     error = BUILDERS[name]()
 
@@ -202,7 +202,7 @@ def test_no_text_shows_a_live_url(name: str) -> None:
         ("WaitTimeoutError", TimeoutError),
     ],
 )
-def test_builtin_bases(name: str, builtin: type[Exception]) -> None:
+def test_builtin_bases(name, builtin):
     """Code that catches Python's own exceptions catches these."""
     error = BUILDERS[name]()
 
@@ -210,7 +210,7 @@ def test_builtin_bases(name: str, builtin: type[Exception]) -> None:
         raise error
 
 
-def test_other_errors_are_no_builtin_ones() -> None:
+def test_other_errors_are_no_builtin_ones():
     """No other exception is caught by `except ValueError`, `OSError` and the like by accident."""
     ours = set(errors.__all__)
     odd = {
@@ -229,7 +229,7 @@ def test_other_errors_are_no_builtin_ones() -> None:
     }
 
 
-def test_a_task_id_is_always_an_attribute() -> None:
+def test_a_task_id_is_always_an_attribute():
     """`error.task_id` is None rather than missing when no task is concerned."""
     assert ConfigurationError("no key").task_id is None
 
@@ -241,7 +241,7 @@ def test_a_task_id_is_always_an_attribute() -> None:
         ("RateLimitError", 429),
     ],
 )
-def test_statuses_of_classes(builder: str, expected: int) -> None:
+def test_statuses_of_classes(builder, expected):
     """The two classes for one status have it by default."""
     error = BUILDERS[builder]()
 
@@ -249,7 +249,7 @@ def test_statuses_of_classes(builder: str, expected: int) -> None:
     assert error.status == expected
 
 
-def test_error_of_a_task_names_the_task() -> None:
+def test_error_of_a_task_names_the_task():
     """An error that carries a task has that task's id."""
     assert BUILDERS["TaskFailedError"]().task_id == "t-1"
     assert BUILDERS["OutputValidationError"]().task_id == "t-1"
@@ -268,7 +268,7 @@ class FakeSession:
         return TASK
 
 
-async def test_resolve_asks_the_session_that_submitted() -> None:
+async def test_resolve_asks_the_session_that_submitted():
     """Without an argument the session that raised the error searches."""
     session = FakeSession()
     error = SubmissionUnknownError("lost", submission_token="tok", resolver=session)
@@ -279,7 +279,7 @@ async def test_resolve_asks_the_session_that_submitted() -> None:
     assert session.asked == ["tok"]
 
 
-async def test_resolve_asks_another_session_when_given_one() -> None:
+async def test_resolve_asks_another_session_when_given_one():
     """An argument has priority over the session that raised the error."""
     first, second = FakeSession(), FakeSession()
     error = SubmissionUnknownError("lost", submission_token="tok", resolver=first)
@@ -289,7 +289,7 @@ async def test_resolve_asks_another_session_when_given_one() -> None:
     assert (first.asked, second.asked) == ([], ["tok"])
 
 
-async def test_resolve_after_unpickling_wants_a_session() -> None:
+async def test_resolve_after_unpickling_wants_a_session():
     """The session is not pickled; the error says so, and works with another one."""
     session = FakeSession()
     error = SubmissionUnknownError("lost", submission_token="tok", resolver=session)
@@ -301,7 +301,7 @@ async def test_resolve_after_unpickling_wants_a_session() -> None:
     assert await again.resolve(session) is TASK
 
 
-async def test_resolve_without_a_token_says_what_to_do() -> None:
+async def test_resolve_without_a_token_says_what_to_do():
     """A task without a token cannot be searched, and no session is used."""
     session = FakeSession()
     error = SubmissionUnknownError("lost", submission_token="", resolver=session)

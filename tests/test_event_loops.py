@@ -25,9 +25,7 @@ QUICK = PollPolicy(interval=0.03, latency_target=0.05)
 @pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug mode"])
 @pytest.mark.parametrize("eager", [False, True], ids=["lazy tasks", "eager tasks"])
 @pytest.mark.parametrize("kind", LOOPS)
-def test_a_session_in_every_loop(
-    kind: str, eager: bool, debug: bool, caplog: pytest.LogCaptureFixture
-):
+def test_a_session_in_every_loop(kind, eager, debug, caplog):
     """Runs, waits, streams, adopts, stops and closes, and the loop reports no error."""
     if eager and sys.version_info < (3, 12):
         pytest.skip("eager tasks came with Python 3.12")

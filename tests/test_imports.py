@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.fake_api import FakeTask
 from tests.support.hygiene import KEY
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +53,7 @@ def _python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(600)  # a process for each module
 @pytest.mark.torture
-def test_each_module_can_be_imported_alone() -> None:
+def test_each_module_can_be_imported_alone():
     """Imported first, in a process of its own, no module fails or warns: there are no circles."""
     files = sorted(PACKAGE.rglob("*.py"))
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
@@ -84,7 +84,7 @@ OURS = frozenset(
 
 
 @pytest.mark.long
-def test_importing_the_session_imports_no_more_than_needed() -> None:
+def test_importing_the_session_imports_no_more_than_needed():
     """Other sections, files, lists, batches, webhooks, the server and the converter load later."""
     unwanted = OTHERS | {f"browser_use_async.{name}" for name in OURS}
     program = "import sys; from browser_use_async import BrowserUseSession; print(*sys.modules)"
@@ -115,7 +115,7 @@ asyncio.run(main())
 
 
 @pytest.mark.long
-async def test_no_call_about_tasks_imports_a_module(running_api: FakeApi) -> None:
+async def test_no_call_about_tasks_imports_a_module(running_api):
     """A session loads all modules that running, waiting, listing and stopping need."""
     running_api.next_tasks = [FakeTask(life=((0.0, "finished"),))]
     command = [sys.executable, "-c", _CALLS, KEY, running_api.url]
@@ -131,7 +131,7 @@ async def test_no_call_about_tasks_imports_a_module(running_api: FakeApi) -> Non
 
 
 @pytest.mark.long
-def test_receiving_webhooks_imports_no_framework() -> None:
+def test_receiving_webhooks_imports_no_framework():
     """A receiver for ASGI needs no server part of aiohttp, and verifying needs neither."""
     program = (
         "import sys, browser_use_async.webhooks as webhooks; before = set(sys.modules);"
@@ -148,7 +148,7 @@ def test_receiving_webhooks_imports_no_framework() -> None:
 
 
 @pytest.mark.long
-def test_importing_the_pytest_plugin_imports_nothing_of_the_package() -> None:
+def test_importing_the_pytest_plugin_imports_nothing_of_the_package():
     """Pytest loads the plugin in every project, also in those that never use it."""
     program = "import sys, pytest_browser_use_async; print(*sys.modules)"
 
@@ -181,7 +181,7 @@ LIBRARIES = frozenset(
 
 
 @pytest.mark.long
-def test_a_server_imports_no_library_that_it_does_not_need() -> None:
+def test_a_server_imports_no_library_that_it_does_not_need():
     """Scripted tasks need no package that reads pages, draws, encrypts or evaluates expressions."""
     result = _python(_SCRIPTED)
 
@@ -192,7 +192,7 @@ def test_a_server_imports_no_library_that_it_does_not_need() -> None:
 
 
 @pytest.mark.long
-def test_the_executors_import_no_library_before_a_page_is_read() -> None:
+def test_the_executors_import_no_library_before_a_page_is_read():
     """They are drawn, encrypted and told elsewhere; HTML needs none."""
     program = (
         "import sys; from browser_use_async.server import LocalServer;"

@@ -22,7 +22,7 @@ _PACKAGE = re.compile(
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", "deploy/agent.txt"])
-def test_every_package_has_hashes(name: str) -> None:
+def test_every_package_has_hashes(name):
     """Only a file with its recorded hash is installed, from whichever server it comes."""
     text = (ROOT / name).read_text()
     packages = _PACKAGE.findall(text)
@@ -32,7 +32,7 @@ def test_every_package_has_hashes(name: str) -> None:
     assert _PACKAGE.sub("", text).split("\n", 2)[2].strip() == ""  # neither addresses nor options
 
 
-def test_the_lock_has_what_the_project_asks_for() -> None:
+def test_the_lock_has_what_the_project_asks_for():
     """After a change of pyproject.toml, `make lock` writes it."""
     versions: dict[str, set[str]] = {}
     for name, version, _ in _PACKAGE.findall((ROOT / "constraints.txt").read_text()):
@@ -65,9 +65,7 @@ VULNERABLE = {"id": "PYSEC-1", "fix_versions": ["2.0"]}
         (None, "--strict", 1, "NOT audited, the first because: no way there"),
     ],
 )
-def test_audit(
-    tmp_path: Path, row: dict[str, object] | None, options: str, code: int, said: str
-) -> None:
+def test_audit(tmp_path, row, options, code, said):
     """A vulnerability fails, and an unknown package is not reported as harmless."""
     rows = {"dependencies": [] if row is None else [{"name": "one", "version": "1.0", **row}]}
     answers = json.dumps(rows), json.dumps({"dependencies": []})

@@ -20,7 +20,6 @@ from browser_use_async import (
     webhooks,
 )
 from browser_use_async.server import LocalServer
-from tests.support.fake_api import FakeApi
 from tests.support.hygiene import SECRET, assert_hides_secrets
 
 pytestmark = pytest.mark.looptime
@@ -303,12 +302,7 @@ async def _made(mistake: Mistake, session: BrowserUseSession) -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-async def test_a_mistake_is_one_error_with_its_solution(
-    api: FakeApi,
-    session: BrowserUseSession,
-    monkeypatch: pytest.MonkeyPatch,
-    mistake: Mistake,
-):
+async def test_a_mistake_is_one_error_with_its_solution(api, session, monkeypatch, mistake):
     """At most three lines name the mistake and its solution; the server gets no request."""
     monkeypatch.delenv("BROWSER_USE_API_KEY", raising=False)
 
@@ -325,7 +319,7 @@ async def test_a_mistake_is_one_error_with_its_solution(
     assert api.calls == []
 
 
-def test_there_are_enough() -> None:
+def test_there_are_enough():
     """Each has a name of its own."""
     assert len({each.name for each in MISTAKES}) == len(MISTAKES) >= 40
 
@@ -339,9 +333,7 @@ def test_there_are_enough() -> None:
     ],
     ids=["a wrong key", "a base URL without its path", "another version"],
 )
-async def test_mistakes_that_only_the_server_can_find(
-    options: dict[str, str], error: type[errors.APIStatusError], words: tuple[str, ...]
-):
+async def test_mistakes_that_only_the_server_can_find(options, error, words):
     """After one request the error says which setting is wrong; no task exists."""
     async with LocalServer() as server:
         settings = {"api_key": server.api_key, "base_url": server.base_url}

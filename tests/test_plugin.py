@@ -150,7 +150,7 @@ _ASYNCIO = ("-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function"
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def project(pytester, monkeypatch):
     """A project with no other plugin in its environment, unless it loads one.
 
     Those that are installed here beside it take longer to load than all the rest.
@@ -167,14 +167,14 @@ def _run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResul
 
 
 @pytest.mark.long
-def test_the_server_works_in_synchronous_tests(project: pytest.Pytester):
+def test_the_server_works_in_synchronous_tests(project):
     """There is no event loop in the test."""
     _run(project, _SYNC_TEST).assert_outcomes(passed=1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("mode", ["auto", "strict"])
-def test_the_session_works_under_pytest_asyncio(mode: str, project: pytest.Pytester):
+def test_the_session_works_under_pytest_asyncio(mode, project):
     """In both of its modes, closed after the test and without a warning."""
     test = _ASYNC_TEST if mode == "auto" else _STRICT + _ASYNC_TEST.lstrip()
 
@@ -182,14 +182,14 @@ def test_the_session_works_under_pytest_asyncio(mode: str, project: pytest.Pytes
 
 
 @pytest.mark.long
-def test_the_session_works_without_pytest_asyncio(project: pytest.Pytester):
+def test_the_session_works_without_pytest_asyncio(project):
     """It is not connected yet; the test opens and closes it in a loop of its own."""
     _run(project, _PLAIN_SESSION_TEST).assert_outcomes(passed=1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("test", [_TYPED_TEST, _FAST_TEST, _SCOPE_TEST])
-def test_the_values_of_the_fixtures(test: str, project: pytest.Pytester):
+def test_the_values_of_the_fixtures(test, project):
     """Parsed answers, data for assertions, quick polls, and the event loop of the test."""
     passed = 2 if test is _SCOPE_TEST else 1
     _run(project, test, *_ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=passed)
@@ -197,14 +197,14 @@ def test_the_values_of_the_fixtures(test: str, project: pytest.Pytester):
 
 @pytest.mark.long
 @pytest.mark.parametrize("others", [(), _ASYNCIO])
-def test_the_session_works_under_anyio(others: tuple[str, ...], project: pytest.Pytester):
+def test_the_session_works_under_anyio(others, project):
     """Alone, and beside pytest-asyncio in its strict mode."""
     test = _ANYIO_TEST % ["asyncio"]
     _run(project, test, *others, "-p", "anyio").assert_outcomes(passed=1)
 
 
 @pytest.mark.long
-def test_another_event_loop_than_that_of_asyncio_is_refused(project: pytest.Pytester):
+def test_another_event_loop_than_that_of_asyncio_is_refused(project):
     """Anyio offers trio by default, on which aiohttp does not run."""
     result = _run(project, _ANYIO_TEST % ["trio"], "-p", "anyio")
 
@@ -221,9 +221,7 @@ def test_another_event_loop_than_that_of_asyncio_is_refused(project: pytest.Pyte
         (("-p", "anyio"), "mark it with @pytest.mark.anyio, or install pytest-asyncio"),
     ],
 )
-def test_a_test_that_no_plugin_runs_says_what_is_missing(
-    plugins: tuple[str, ...], way: str, project: pytest.Pytester
-):
+def test_a_test_that_no_plugin_runs_says_what_is_missing(plugins, way, project):
     """The message is more than that asynchronous tests are not supported."""
     result = _run(project, _ASYNC_TEST, *plugins)
 
@@ -232,7 +230,7 @@ def test_a_test_that_no_plugin_runs_says_what_is_missing(
 
 
 @pytest.mark.long
-def test_projects_choose_the_options_of_the_session(project: pytest.Pytester):
+def test_projects_choose_the_options_of_the_session(project):
     """By overriding one fixture."""
     project.makeconftest(_SESSION_OPTIONS)
 
@@ -240,7 +238,7 @@ def test_projects_choose_the_options_of_the_session(project: pytest.Pytester):
 
 
 @pytest.mark.long
-def test_projects_choose_the_options_of_the_server(project: pytest.Pytester):
+def test_projects_choose_the_options_of_the_server(project):
     """By overriding one fixture."""
     project.makeconftest(_OPTIONS)
 
@@ -248,7 +246,7 @@ def test_projects_choose_the_options_of_the_server(project: pytest.Pytester):
 
 
 @pytest.mark.long
-def test_loading_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester):
+def test_loading_the_plugin_imports_nothing_heavy(pytester):
     """Pytest loads it in every run of every project in the environment."""
     # looptime asks for an event loop in synchronous tests, which warns from Python 3.12 on.
     away = ["-p", "no:looptime_plugin", "-p", "no:asyncio"]
@@ -256,7 +254,7 @@ def test_loading_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester):
 
 
 @pytest.mark.long
-def test_the_fixtures_explain_themselves(project: pytest.Pytester):
+def test_the_fixtures_explain_themselves(project):
     """`pytest --fixtures` is where people look."""
     result = _run(project, _SYNC_TEST, "--fixtures")
 

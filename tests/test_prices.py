@@ -10,13 +10,13 @@ from browser_use_async.types import Balance, LlmModel
 
 
 @pytest.mark.parametrize(("depth", "max_websites", "cents"), [(2, 5, 10), (2, 3, 6), (3, 2, 6)])
-def test_simple_search(depth: int, max_websites: int, cents: int):
+def test_simple_search(depth, max_websites, cents):
     """1 cent x depth x max_websites."""
     assert prices.simple_search_cents(max_websites, depth) == cents
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 5])
-def test_search_url(depth: int):
+def test_search_url(depth):
     """1 cent x depth."""
     assert prices.search_url_cents(depth) == depth
 
@@ -31,7 +31,7 @@ def test_defaults_are_those_of_the_calls():
     ("model", "cents"),
     [("gpt-4.1", "26"), ("o3", "11"), ("gemini-2.5-flash", "8.5"), ("gpt-4o", "31"), ("new", "31")],
 )
-def test_a_task_of_ten_steps(model: str, cents: str):
+def test_a_task_of_ten_steps(model, cents):
     """A start and its steps; a model without a published price costs as the most expensive."""
     assert prices.task_cents(10, model) == Decimal(cents)
 
@@ -55,7 +55,7 @@ def test_every_price_is_of_a_published_model():
         (Decimal(123456), "$1,234.56"),
     ],
 )
-def test_amounts_for_people(amount: Decimal | int, words: str):
+def test_amounts_for_people(amount, words):
     """Dollars: with fractions of a cent below a dollar, rounded to cents from a dollar on."""
     assert prices.format_cents(amount) == words
 

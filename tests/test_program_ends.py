@@ -12,7 +12,7 @@ import weakref
 import pytest
 
 from browser_use_async import BrowserUseSession
-from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.fake_api import FakeTask
 from tests.support.hygiene import KEY
 
 FORGETFUL = """
@@ -57,7 +57,7 @@ async def _run(program: str, *options: str) -> tuple[int, str]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("how", ["dropped", "waiting", "kept"])
-async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, how: str):
+async def test_a_session_that_is_never_closed_warns_once(running_api, how):
     """One clear warning, without the key and without further ones from aiohttp."""
     program = FORGETFUL.format(key=KEY, url=running_api.url, how=how)
 
@@ -71,7 +71,7 @@ async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, h
         assert noise not in output
 
 
-async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
+async def test_a_session_that_is_never_used_warns_not(running_api):
     """Without a connection there is nothing to close."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -85,7 +85,7 @@ async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
 
 
 @pytest.mark.long
-async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
+async def test_the_end_of_a_program_with_waits_pending(running_api):
     """`asyncio.run` ends while tasks wait: nothing is destroyed pending, nothing is unclosed."""
     program = f"""
         import asyncio
@@ -132,7 +132,7 @@ async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
 
 
 @pytest.mark.long
-async def test_an_interrupt_ends_a_program_and_its_tasks(running_api: FakeApi):
+async def test_an_interrupt_ends_a_program_and_its_tasks(running_api):
     """Ctrl-C during waits: a KeyboardInterrupt, and each task is stopped once."""
     program = f"""
         import asyncio, os, signal
@@ -171,7 +171,7 @@ async def test_an_interrupt_ends_a_program_and_its_tasks(running_api: FakeApi):
 
 
 @pytest.mark.long
-async def test_a_second_loop_in_one_program(running_api: FakeApi):
+async def test_a_second_loop_in_one_program(running_api):
     """Created outside of a loop, used in one, refused in the next, with the reason."""
     program = f"""
         import asyncio
@@ -200,7 +200,7 @@ async def test_a_second_loop_in_one_program(running_api: FakeApi):
 
 
 @pytest.mark.long
-async def test_a_handle_goes_to_another_process(running_api: FakeApi):
+async def test_a_handle_goes_to_another_process(running_api):
     """A process that has only the token continues with the handle."""
     async with BrowserUseSession(api_key=KEY, base_url=running_api.url) as session:
         running_api.make = lambda _body: FakeTask(life=((0.0, "running"), (0.3, "finished")))

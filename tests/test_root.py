@@ -10,7 +10,7 @@ import browser_use_async
 
 
 @pytest.mark.parametrize("name", browser_use_async.__all__)
-def test_every_public_name_is_there(name: str):
+def test_every_public_name_is_there(name):
     """Each loads on first use, and is the same object from then on."""
     assert getattr(browser_use_async, name) is getattr(browser_use_async, name)
     assert name in dir(browser_use_async)

@@ -69,7 +69,7 @@ async def _use_search(session: BrowserUseSession, bakery: StaticSite) -> None:
     assert len(await session.search.simple_search("bread")) == 1
 
 
-async def test_every_call_of_the_specification(bakery: StaticSite, tmp_path: Path):
+async def test_every_call_of_the_specification(bakery, tmp_path):
     """All of them, counted by the server; the answers have the values of the requests."""
     executor = ScriptedExecutor(SCENARIOS)
     async with (

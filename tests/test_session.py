@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors, webhooks
-from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.support.api_bench import resolved
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import FakeTask, Fault
 from tests.support.hygiene import KEY, raises
 
 
@@ -39,7 +38,7 @@ def test_with_is_refused_and_names_the_way():
 
 
 @pytest.mark.looptime
-async def test_closing_ends_every_wait(api: FakeApi, session: BrowserUseSession):
+async def test_closing_ends_every_wait(api, session):
     """Running waits, streams and iterators get `SessionClosedError`, with the task's id."""
     task = api.add(_forever())
 
@@ -78,9 +77,7 @@ async def test_closing_ends_every_wait(api: FakeApi, session: BrowserUseSession)
 
 
 @pytest.mark.looptime
-async def test_an_answer_that_came_before_closing_is_given(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_an_answer_that_came_before_closing_is_given(api, session):
     """A terminal answer is never lost, not even in the turn of closing."""
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "finished"))))
     yielded: list[TaskStatus] = []
@@ -100,7 +97,7 @@ async def test_an_answer_that_came_before_closing_is_given(
 
 
 @pytest.mark.looptime
-async def test_a_closed_session_refuses_everything(api: FakeApi, session: BrowserUseSession):
+async def test_a_closed_session_refuses_everything(api, session):
     """Use after close is one clear error for each method; closing twice does no harm."""
     task = api.add(_forever())
     handle = session.handle(task.id)
@@ -130,9 +127,7 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, session: Browse
 
 
 @pytest.mark.looptime
-async def test_a_wait_that_begins_while_closing_is_refused(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_wait_that_begins_while_closing_is_refused(api, session):
     """While `aclose` waits for a stop, a new wait does not hang."""
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=3.0) if call.route == "stop" else None
@@ -149,7 +144,7 @@ async def test_a_wait_that_begins_while_closing_is_refused(
 
 
 @pytest.mark.looptime
-async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, session: BrowserUseSession):
+async def test_closing_that_is_cancelled_leaves_nothing(api, session):
     """An `aclose` that is cancelled still closes the connections."""
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=30.0) if call.route == "stop" else None
@@ -167,7 +162,7 @@ async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, session: B
 
 
 @pytest.mark.looptime
-async def test_closing_ends_a_search(api: FakeApi, session: BrowserUseSession):
+async def test_closing_ends_a_search(api, session):
     """A running `resolve` gets the error too."""
     api.break_calls("run", {1: Fault(cut=True)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -181,7 +176,7 @@ async def test_closing_ends_a_search(api: FakeApi, session: BrowserUseSession):
     assert isinstance(error, errors.SessionClosedError)
 
 
-async def test_a_session_is_released_with_its_last_name(api: FakeApi):
+async def test_a_session_is_released_with_its_last_name(api):
     """No cycle, no task and no registry refers to a closed session."""
     session = BrowserUseSession(api_key=KEY, base_url=api.url)
     task = api.add(FakeTask(life=((0.0, "finished"),)))
@@ -194,7 +189,7 @@ async def test_a_session_is_released_with_its_last_name(api: FakeApi):
     assert gone() is None
 
 
-async def test_a_receiver_keeps_no_closed_session(api: FakeApi):
+async def test_a_receiver_keeps_no_closed_session(api):
     """One receiver may serve many sessions in turn, each with its own memory."""
     receiver = webhooks.WebhookReceiver("the secret")
     session = BrowserUseSession(api_key=KEY, base_url=api.url)
@@ -212,7 +207,7 @@ async def test_a_receiver_keeps_no_closed_session(api: FakeApi):
 # --- other loops ---------------------------------------------------------------------------
 
 
-async def test_another_loop_is_refused(running_api: FakeApi):
+async def test_another_loop_is_refused(running_api):
     """Waits, streams and closing in a second loop are refused with a typed error, without harm."""
     session = BrowserUseSession(api_key=KEY, base_url=running_api.url)
     wait = asyncio.create_task(session.wait("t1"))
@@ -240,7 +235,7 @@ async def test_another_loop_is_refused(running_api: FakeApi):
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """Tasks that end in different ways."""
     executor = ScriptedExecutor(
         {
@@ -253,7 +248,7 @@ def server_options() -> dict[str, Any]:
     return {"executor": executor}
 
 
-async def test_the_bundled_server_from_end_to_end(server: LocalServer):
+async def test_the_bundled_server_from_end_to_end(server):
     """Run, structured output, failure, stop by cancellation, streams, paging: on real sockets."""
     async with BrowserUseSession(
         api_key=server.api_key,

@@ -73,7 +73,7 @@ def test_a_file_in_virtual_time_sleeps_as_long_as_it_likes():
     assert len(long_sleeps(source)) == 1
 
 
-def test_a_test_that_hangs_is_ended(pytestconfig: pytest.Config):
+def test_a_test_that_hangs_is_ended(pytestconfig):
     """Each test has a minute, and only a few marked ones have more."""
     assert pytestconfig.pluginmanager.hasplugin("timeout")
     assert float(pytestconfig.getini("timeout")) == LIMIT

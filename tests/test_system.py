@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,7 +92,7 @@ def _program(text: str, *arguments: str, folder: Path) -> subprocess.CompletedPr
 
 
 @pytest.mark.long
-def test_the_sdk_batches_and_the_server_do_without(tmp_path: Path) -> None:
+def test_the_sdk_batches_and_the_server_do_without(tmp_path):
     """A task, an upload, a download, and a batch whose second run costs nothing."""
     done = _program(WHOLE_LIFE, folder=tmp_path)
 
@@ -107,7 +106,7 @@ def test_the_sdk_batches_and_the_server_do_without(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_features_that_need_posix_say_so(tmp_path: Path) -> None:
+def test_features_that_need_posix_say_so(tmp_path):
     """At the call, with the missing feature; no missing name is an error of Python."""
     done = _program(REFUSALS, folder=tmp_path)
     lines = done.stdout.splitlines()
@@ -119,9 +118,7 @@ def test_features_that_need_posix_say_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_the_command_line_does_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_command_line_does_without(tmp_path, monkeypatch):
     """A batch from a file runs to its end."""
     (tmp_path / "cities.csv").write_text("id,city\n1,Paris\n2,Rome\n")
     async with LocalServer(executor="scripted") as server:
@@ -135,7 +132,7 @@ async def test_the_command_line_does_without(
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+def serving(tmp_path):
     """The command `serve` on such a system."""
     command = [sys.executable, "-c", WITHOUT_POSIX + COMMAND_LINE, "serve", "--port", "0"]
     with subprocess.Popen(
@@ -151,7 +148,7 @@ def serving(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.mark.long
-def test_ctrl_c_ends_a_server(serving: "subprocess.Popen[str]") -> None:
+def test_ctrl_c_ends_a_server(serving):
     """Without handlers of the event loop, too, as the command's normal end."""
     assert serving.stdout is not None
     assert "base_url" in serving.stdout.readline()
@@ -164,7 +161,7 @@ def test_ctrl_c_ends_a_server(serving: "subprocess.Popen[str]") -> None:
 _ELSEWHERE = {"system.py"}
 
 
-def test_one_module_uses_posix() -> None:
+def test_one_module_uses_posix():
     """Locks, users, limits and groups of processes are used through `system`."""
     pattern = re.compile(
         r"^\s*import (?:fcntl|pwd|grp|resource|termios|msvcrt)\b|\bos\.(?:O_NOFOLLOW|O_NONBLOCK|"

@@ -1,7 +1,6 @@
 """The bundled server calls, a program's own endpoint verifies, and the session is woken."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import attrs
 import pytest
@@ -31,7 +30,7 @@ class Endpoint:
 
 
 @pytest.fixture
-async def endpoint(nothing_leaks: None) -> AsyncIterator[Endpoint]:
+async def endpoint(nothing_leaks):
     """An endpoint that listens."""
     events: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=events.append)
@@ -39,7 +38,7 @@ async def endpoint(nothing_leaks: None) -> AsyncIterator[Endpoint]:
         yield Endpoint(url, receiver, events)
 
 
-async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
+async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint):
     """No answer, a list that shows nothing, each event twice: one task, found at once."""
     faults = [
         Fault("lost_reply", "run_task", calls=1),
@@ -71,7 +70,7 @@ async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
 
 
 @pytest.mark.long
-async def test_a_hundred_waits_are_woken(endpoint: Endpoint):
+async def test_a_hundred_waits_are_woken(endpoint):
     """Over real sockets each end costs its confirming get, and hardly any other request."""
     poll = PollPolicy(interval=60, latency_target=60)
     executor = ScriptedExecutor(default=Scenario(steps=["Look"], step_seconds=0.5))

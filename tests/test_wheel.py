@@ -33,7 +33,7 @@ def _python(*arguments: str | Path, folder: Path, path: Path | None = None) -> s
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory):
     """The wheel, built from the checkout without a network."""
     folder = tmp_path_factory.mktemp("dist")
     _python("-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, folder=folder)
@@ -42,7 +42,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel, tmp_path_factory):
     """A folder into which pip installed the wheel; its dependencies are in the environment."""
     folder = tmp_path_factory.mktemp("installed")
     pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
@@ -55,7 +55,7 @@ def _members(wheel: Path) -> set[str]:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
-def test_the_wheel_contains_the_package_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_the_package_and_nothing_else(wheel):
     """Every module, the type marker, the plugin and the example site; no tests, no tools."""
     package = {
         path.relative_to(ROOT).as_posix()
@@ -78,7 +78,7 @@ def _metadata(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-def test_the_wheel_requires_four_packages(wheel: Path) -> None:
+def test_the_wheel_requires_four_packages(wheel):
     """Without extras, the installation brings aiohttp, attrs, cattrs and tenacity."""
     metadata = _metadata(wheel)
     needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
@@ -88,7 +88,7 @@ def test_the_wheel_requires_four_packages(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize("executor", ["scripted", "plain"])
-def test_a_program_of_a_user(installed: Path, tmp_path: Path, executor: str) -> None:
+def test_a_program_of_a_user(installed, tmp_path, executor):
     """A task runs through the SDK against the bundled server, all of it from the wheel."""
     program = shutil.copy(ROOT / "scripts" / "smoke.py", tmp_path)
 
@@ -97,14 +97,14 @@ def test_a_program_of_a_user(installed: Path, tmp_path: Path, executor: str) -> 
     assert "a task on the bundled server" in printed
 
 
-def test_the_command_line(installed: Path, tmp_path: Path) -> None:
+def test_the_command_line(installed, tmp_path):
     """`python -m browser_use_async` works and names its commands."""
     printed = _python("-m", "browser_use_async", "--help", folder=tmp_path, path=installed)
 
     assert "demo" in printed
 
 
-def test_the_pytest_plugin(installed: Path, tmp_path: Path) -> None:
+def test_the_pytest_plugin(installed, tmp_path):
     """A project's test uses the server fixture without importing anything."""
     (tmp_path / "test_mine.py").write_text(
         "def test_mine(browser_use_server):\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, CallLimits, PollPolicy, RetryPolicy, errors
+from browser_use_async import CallLimits, PollPolicy, RetryPolicy, errors
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.settings import ServerSettings
@@ -180,9 +180,7 @@ def _raised(make: Callable[[], object]) -> BaseException | None:
     POLICIES,
     ids=[getattr(each[0], "__qualname__", "") for each in POLICIES],
 )
-def test_what_is_constructed(
-    made: Callable[..., object], base: Mapping[str, Any], options: Mapping[str, str]
-) -> None:
+def test_what_is_constructed(made, base, options):
     """Each value is refused by the constructor, unless it is of the option's type."""
     assert set(options) <= set(inspect.signature(made).parameters)
     for name, value, fits in _cases(options):
@@ -191,7 +189,7 @@ def test_what_is_constructed(
 
 
 @pytest.mark.parametrize("made", [ServerSettings, ChromiumSettings, AgentSettings, Webhook])
-def test_each_setting_of_a_server(made: Callable[..., object]) -> None:
+def test_each_setting_of_a_server(made):
     """No setting accepts a wrong value, and none raises an error of Python."""
     base = {"url": URL, "secret": "s" * 20} if made is Webhook else {}
     for name in inspect.signature(made).parameters:
@@ -204,7 +202,7 @@ def test_each_setting_of_a_server(made: Callable[..., object]) -> None:
 
 
 @pytest.mark.parametrize("value", [each for each in VALUES if each not in (None, "")])
-def test_sources_of_searches(value: Any) -> None:
+def test_sources_of_searches(value):
     """The server checks it when it creates a backend of it."""
     error = _raised(lambda: LocalServer(search=value))
     assert isinstance(error, errors.ConfigurationError)
@@ -212,13 +210,13 @@ def test_sources_of_searches(value: Any) -> None:
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """A server that finishes each task at once."""
     return {"executor": ScriptedExecutor(default=Scenario(step_seconds=0))}
 
 
 @pytest.fixture
-def session_options(server: LocalServer) -> dict[str, Any]:
+def session_options(server):
     """A session with it."""
     return {"api_key": server.api_key, "base_url": server.base_url}
 
@@ -237,14 +235,14 @@ async def _awaited(made: Any) -> BaseException | None:
     return None
 
 
-async def test_options_of_a_batch(session: BrowserUseSession) -> None:
+async def test_options_of_a_batch(session):
     """All are refused at the call of `run_many`, and nothing is sent."""
     for name, value, fits in _cases(RUN_MANY):
         error = _raised(lambda n=name, v=value: session.run_many(["Tea"], **{n: v}))  # type: ignore[misc]
         _check(error, name, value, fits=fits)
 
 
-async def test_options_of_calls(session: BrowserUseSession) -> None:
+async def test_options_of_calls(session):
     """Wrong values are refused before anything is sent."""
     calls: list[tuple[Callable[..., Any], dict[str, Any], dict[str, str]]] = [
         (

@@ -6,7 +6,6 @@
 import importlib.util
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_is_left(monkeypatch):
     """Each test has a directory for temporary files, empty at the end and without processes."""
     # Not below tmp_path: the names of sockets must be short.
     with tempfile.TemporaryDirectory(prefix="agent-") as folder:
@@ -54,14 +53,14 @@ def _left_in(folder: Path) -> list[object]:
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
+async def shop():
     """The shop."""
     async with Shop() as shop:
         yield shop
 
 
 @pytest.fixture
-async def stage(shop: Shop) -> AsyncIterator[Stage]:
+async def stage(shop):
     """Where tests set up their servers."""
     async with AsyncExitStack() as stack:
         yield Stage(stack, shop)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.scripted_model import Says, act
-from tests.agent.stage import Stage, done
+from tests.agent.stage import done
 from tests.proofs.conformance.statements.probe import Settings
 from tests.proofs.conformance.statements.report import run_checks
 from tests.support.patience import until
@@ -20,7 +20,7 @@ def _reply(text: str) -> Says:
 
 
 @pytest.mark.timeout(600)
-async def test_the_statements_are_true_with_the_agent(stage: Stage) -> None:
+async def test_the_statements_are_true_with_the_agent(stage):
     """All but a search of the web, for which the server has no backend."""
     caller = await stage.server(await stage.model([_reply]))
     outcomes = await run_checks(

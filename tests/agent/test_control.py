@@ -4,11 +4,11 @@ import asyncio
 
 from tests.agent.processes import processes_of, temporary_folders
 from tests.agent.scripted_model import Silence, act
-from tests.agent.stage import Stage, done, ended
+from tests.agent.stage import done, ended
 from tests.support.patience import until
 
 
-async def test_stop_ends_all_that_belongs_to_the_task(stage: Stage) -> None:
+async def test_stop_ends_all_that_belongs_to_the_task(stage):
     """A task is stopped while it waits for the model; nothing of it is left."""
     model = await stage.model([act("Look", {"wait": {"seconds": 1}}), Silence()])
     caller = await stage.server(model)
@@ -26,7 +26,7 @@ async def test_stop_ends_all_that_belongs_to_the_task(stage: Stage) -> None:
     assert not processes_of(temporary_folders())
 
 
-async def test_pause_and_resume(stage: Stage) -> None:
+async def test_pause_and_resume(stage):
     """A paused task sends no question to its model until it is resumed."""
     look = act("Look", {"wait": {"seconds": 1}})
     model = await stage.model([look, look, look, done("Done")])

@@ -7,7 +7,7 @@ import signal
 
 from tests.agent.processes import processes_of, temporary_folders
 from tests.agent.scripted_model import KEY, Garbage, ScriptedModel, Silence, Status
-from tests.agent.stage import Stage, done, ended
+from tests.agent.stage import done, ended
 from tests.server.calling import Caller
 
 
@@ -23,7 +23,7 @@ async def lives(caller: Caller) -> bool:
     return (await caller.get("/ping", key=False)).status == 200
 
 
-async def test_garbage(stage: Stage) -> None:
+async def test_garbage(stage):
     """A model without a usable answer fails the task after a few tries."""
     model = await stage.model([Garbage()])
     caller = await stage.server(model)
@@ -36,7 +36,7 @@ async def test_garbage(stage: Stage) -> None:
     assert await lives(caller)
 
 
-async def test_a_refused_key(stage: Stage) -> None:
+async def test_a_refused_key(stage):
     """A key that the endpoint refuses is reported, and not shown, before a browser starts."""
     model = await stage.model([done("Done")], key="another")
     caller = await stage.server(model)
@@ -46,7 +46,7 @@ async def test_a_refused_key(stage: Stage) -> None:
     assert text == f"The model at {model.url} does not take the key: it answered 401."
 
 
-async def test_a_refused_key_shows_nowhere(stage: Stage) -> None:
+async def test_a_refused_key_shows_nowhere(stage):
     """The key in an error of the endpoint is not in the task."""
     model = await stage.model([done("Done")], key="another")
     caller = await stage.server(model, llm_model="mine")  # so that the list is not read first
@@ -57,7 +57,7 @@ async def test_a_refused_key_shows_nowhere(stage: Stage) -> None:
     assert KEY not in text
 
 
-async def test_errors_of_the_model(stage: Stage) -> None:
+async def test_errors_of_the_model(stage):
     """Errors of the endpoint fail the task with their message."""
     model = await stage.model([Status(400, "this model takes no pictures")])
     caller = await stage.server(model)
@@ -65,7 +65,7 @@ async def test_errors_of_the_model(stage: Stage) -> None:
     assert "this model takes no pictures" in await reason(caller)
 
 
-async def test_a_model_that_never_answers(stage: Stage) -> None:
+async def test_a_model_that_never_answers(stage):
     """Silence ends the task after several timeouts."""
     model = await stage.model([Silence()])
     caller = await stage.server(model, answer_seconds=2)
@@ -76,7 +76,7 @@ async def test_a_model_that_never_answers(stage: Stage) -> None:
     assert await lives(caller)
 
 
-async def test_no_endpoint(stage: Stage) -> None:
+async def test_no_endpoint(stage):
     """The error for a missing endpoint has its address."""
     async with ScriptedModel([done("Done")]) as model:
         pass
@@ -85,7 +85,7 @@ async def test_no_endpoint(stage: Stage) -> None:
     assert (await reason(caller)).startswith(f"The model cannot be asked at {model.url}: nothing")
 
 
-async def test_no_such_model(stage: Stage) -> None:
+async def test_no_such_model(stage):
     """The endpoint has several models, and not that of the task: none is guessed."""
     model = await stage.model([done("Done")], models=("small", "large"))
     caller = await stage.server(model)
@@ -93,7 +93,7 @@ async def test_no_such_model(stage: Stage) -> None:
     assert "does not know o3. It has small, large" in await reason(caller, llm_model="o3")
 
 
-async def test_every_published_name_means_the_only_model(stage: Stage) -> None:
+async def test_every_published_name_means_the_only_model(stage):
     """An endpoint with one model runs tasks for any of the published names."""
     model = await stage.model([done("Done")], models=("mine",))
     caller = await stage.server(model)
@@ -104,7 +104,7 @@ async def test_every_published_name_means_the_only_model(stage: Stage) -> None:
     assert {asked.model for asked in model.asked} == {"mine"}
 
 
-async def test_no_schema(stage: Stage) -> None:
+async def test_no_schema(stage):
     """A structured output that is no JSON schema is refused with the reason."""
     model = await stage.model([done("Done")])
     caller = await stage.server(model)
@@ -114,7 +114,7 @@ async def test_no_schema(stage: Stage) -> None:
     assert text.startswith("structured_output_json is no JSON schema: 'short' is not of type")
 
 
-async def test_an_agent_that_dies(stage: Stage) -> None:
+async def test_an_agent_that_dies(stage):
     """A process that is killed fails its task; the next task has another one."""
     model = await stage.model([Silence(), done("Done")])
     caller = await stage.server(model)
@@ -135,7 +135,7 @@ async def test_an_agent_that_dies(stage: Stage) -> None:
     assert next_one["status"] == "finished"
 
 
-async def test_a_browser_that_dies(stage: Stage) -> None:
+async def test_a_browser_that_dies(stage):
     """A browser that is killed fails its task, in bounded time."""
     model = await stage.model([Silence()])
     caller = await stage.server(model, answer_seconds=5)

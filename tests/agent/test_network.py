@@ -11,7 +11,6 @@ import pytest
 
 from tests.agent.scripted_model import ScriptedModel
 from tests.agent.serving import serving
-from tests.agent.site import Shop
 from tests.agent.stage import click, done
 
 _SPOKEN_TO = (
@@ -39,7 +38,7 @@ def taken(trace: Path) -> str:
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
 @pytest.mark.timeout(240)  # a traced browser is slow
-async def test_no_look_up_leaves_this_machine(shop: Shop) -> None:
+async def test_no_look_up_leaves_this_machine(shop):
     """In a task of two steps neither server, agent nor browser connects to another machine."""
     trace = Path(tempfile.gettempdir(), "trace.txt")
     tracer = ("strace", "-f", "-qq", "-yy", "-e", "trace=connect,sendto,sendmsg,sendmmsg")
@@ -65,6 +64,6 @@ async def test_no_look_up_leaves_this_machine(shop: Shop) -> None:
         "7 sendmmsg(3<UDP:[127.0.0.1:9->192.0.2.1:53]>,  <unfinished ...>",
     ],
 )
-def test_the_check_of_addresses_can_fail(line: str) -> None:
+def test_the_check_of_addresses_can_fail(line):
     """The control: a connection to another machine, and a look-up there, are in the trace."""
     assert addresses(line) == {"192.0.2.1": 1}

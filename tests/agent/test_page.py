@@ -6,7 +6,7 @@ from browser_use_async.server.http.static_site import StaticSite, example_site_d
 from tests.agent.scripted_model import Says, ScriptedModel
 from tests.agent.serving import serving
 from tests.agent.stage import done
-from tests.docs.blocks import BLOCKS, Block, is_printed
+from tests.docs.blocks import BLOCKS, is_printed
 from tests.docs.reader import ExampleServer, output_of_python
 
 _NEEDY = [each for each in BLOCKS if each.needs_model]
@@ -20,7 +20,7 @@ def lightest(asked: str) -> Says:
 
 
 @pytest.mark.parametrize("block", _NEEDY, ids=str)
-async def test_a_block_prints_what_it_says(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_block_prints_what_it_says(block, monkeypatch):
     """The agent opens the page of the task, and the model reads the answer there."""
     async with (
         StaticSite(example_site_directory()) as site,
@@ -35,6 +35,6 @@ async def test_a_block_prints_what_it_says(block: Block, monkeypatch: pytest.Mon
     assert is_printed(block.printed, output), output
 
 
-def test_the_docs_have_such_blocks() -> None:
+def test_the_docs_have_such_blocks():
     """The test above is not empty."""
     assert [each.page for each in _NEEDY] == ["browser.md"]

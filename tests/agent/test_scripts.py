@@ -32,7 +32,7 @@ async def _play(caller: Caller, task: str, schema: Any, script: str) -> Any:
     return await ended(caller, task_id)
 
 
-async def test_the_agent_records_and_the_browser_plays(stage: Stage) -> None:
+async def test_the_agent_records_and_the_browser_plays(stage):
     """The first task is the agent's; the second one is played, without a question."""
     replies: list[Reply] = [
         lambda text: click("Prices", text),
@@ -55,7 +55,7 @@ async def test_the_agent_records_and_the_browser_plays(stage: Stage) -> None:
     assert any(step["next_goal"].startswith("Script: ") for step in second["steps"])
 
 
-async def test_a_page_that_draws_after_the_answer_is_recorded_with_it(stage: Stage) -> None:
+async def test_a_page_that_draws_after_the_answer_is_recorded_with_it(stage):
     """What is recorded does not depend on how fast the page, the model and the machine are."""
 
     def answer(_: str) -> Says:

@@ -31,7 +31,7 @@ async def at_work(model: ScriptedModel, command: Command) -> list[int]:
     return processes_of(temporary_folders())
 
 
-async def test_the_key_is_in_no_other_process() -> None:
+async def test_the_key_is_in_no_other_process():
     """The model's key comes from the environment, and neither agent nor browser inherits it."""
     async with ScriptedModel([Silence()]) as model, serving(model) as command:
         at_hand = [known_to(process) for process in await at_work(model, command)]
@@ -41,7 +41,7 @@ async def test_the_key_is_in_no_other_process() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_all(number: signal.Signals) -> None:
+async def test_a_signal_ends_all(number):
     """A server that is asked to end also ends its agents and browsers, and their folders."""
     async with ScriptedModel([Silence()]) as model, serving(model) as command:
         assert await at_work(model, command)
@@ -53,7 +53,7 @@ async def test_a_signal_ends_all(number: signal.Signals) -> None:
     assert not temporary_folders()
 
 
-async def test_nothing_outlives_a_server_that_is_killed() -> None:
+async def test_nothing_outlives_a_server_that_is_killed():
     """After kill -9 agents and browsers end by themselves; the next start removes the folders."""
     async with ScriptedModel([Silence()]) as model, serving(model) as command:
         assert await at_work(model, command)
@@ -66,7 +66,7 @@ async def test_nothing_outlives_a_server_that_is_killed() -> None:
         assert clean_up_after_the_dead() == left == 1
 
 
-async def test_the_command_runs_tasks() -> None:
+async def test_the_command_runs_tasks():
     """With only an address and a key, `serve` finishes tasks."""
     async with ScriptedModel([done("Done")]) as model, serving(model) as command:
         task = await command.ended(await command.create("Do it"))

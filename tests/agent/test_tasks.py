@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.scripted_model import KEY, Reply, act, index_of
-from tests.agent.stage import Stage, click, done, ended, screenshots, size_of, uploaded
+from tests.agent.stage import click, done, ended, screenshots, size_of, uploaded
 from tests.support.hygiene import SECRET
 
 SCHEMA = {
@@ -18,7 +18,7 @@ SCHEMA = {
 PRICES = json.dumps({"prices": {"tea": 3, "coffee": 4}})
 
 
-async def test_two_steps_with_pictures_and_a_typed_answer(stage: Stage) -> None:
+async def test_two_steps_with_pictures_and_a_typed_answer(stage):
     """A task opens a page, follows a link and answers by the schema; each step has its picture."""
     model = await stage.model([lambda text: click("Prices", text), done(PRICES)])
     caller = await stage.server(model)
@@ -45,7 +45,7 @@ async def test_two_steps_with_pictures_and_a_typed_answer(stage: Stage) -> None:
     assert [asked.pictures > 0 for asked in model.asked] == [True, True]
 
 
-async def test_highlights_can_be_switched_off(stage: Stage) -> None:
+async def test_highlights_can_be_switched_off(stage):
     """Elements are framed on the pictures unless the task switches it off."""
     model = await stage.model([done("Done")])
     caller = await stage.server(model)
@@ -61,7 +61,7 @@ async def test_highlights_can_be_switched_off(stage: Stage) -> None:
     assert framed != plain
 
 
-async def test_a_wrong_answer_is_sent_back(stage: Stage) -> None:
+async def test_a_wrong_answer_is_sent_back(stage):
     """An answer that does not follow the schema is refused with the mistake, and corrected."""
     model = await stage.model(
         [done('{"prices": {"tea": "three"}}'), done(f"```json\n{PRICES}\n```")]
@@ -75,7 +75,7 @@ async def test_a_wrong_answer_is_sent_back(stage: Stage) -> None:
     assert "$.prices.tea: 'three' is not of type 'integer'" in model.asked[1].text
 
 
-async def test_a_list_can_be_the_answer(stage: Stage) -> None:
+async def test_a_list_can_be_the_answer(stage):
     """A schema need not be an object."""
     model = await stage.model([done("[1, 2]")])
     caller = await stage.server(model)
@@ -86,7 +86,7 @@ async def test_a_list_can_be_the_answer(stage: Stage) -> None:
     assert (await ended(caller, task_id))["output"] == "[1, 2]"
 
 
-async def test_files_go_in_and_come_out(stage: Stage) -> None:
+async def test_files_go_in_and_come_out(stage):
     """The agent sends an uploaded file, downloads one, writes one; the last two are outputs."""
     replies: list[Reply] = [
         lambda text: act(
@@ -119,7 +119,7 @@ async def test_files_go_in_and_come_out(stage: Stage) -> None:
     assert content.body == b"tea,3\ncoffee,4\n"
 
 
-async def test_a_profile_keeps_its_cookies(stage: Stage) -> None:
+async def test_a_profile_keeps_its_cookies(stage):
     """On request a cookie of one task is sent in the next task of the same profile."""
     model = await stage.model([done("Done")])
     caller = await stage.server(model)
@@ -140,7 +140,7 @@ async def test_a_profile_keeps_its_cookies(stage: Stage) -> None:
     assert stage.shop.visitors == ["", "known", ""]
 
 
-async def test_secrets_are_typed_and_never_shown(stage: Stage) -> None:
+async def test_secrets_are_typed_and_never_shown(stage):
     """A secret is typed into the form, and is in no question, step, output or file."""
     shown = f"The password is {SECRET}"
     placeholder = "<secret>password</secret>"
@@ -173,7 +173,7 @@ async def test_secrets_are_typed_and_never_shown(stage: Stage) -> None:
     assert not [asked for asked in model.asked if SECRET in asked.text]
 
 
-async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
+async def test_only_allowed_domains_are_reached(stage):
     """Another host, and a file of this machine, are refused, and the agent gets the reason."""
     elsewhere = stage.shop.url.replace("127.0.0.1", "localhost")
     replies: list[Reply] = [
@@ -205,9 +205,7 @@ async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
         (None, "chrome://version"),
     ],
 )
-async def test_no_file_of_the_machine_is_opened(
-    stage: Stage, allowed_domains: list[str] | None, address: str
-) -> None:
+async def test_no_file_of_the_machine_is_opened(stage, allowed_domains, address):
     """Whatever domains a task allows, its agent opens neither files nor the browser's pages."""
     url = address.format(Path(__file__).parent)
     replies: list[Reply] = [
@@ -226,7 +224,7 @@ async def test_no_file_of_the_machine_is_opened(
     assert {step["url"] for step in task["steps"]} == {"about:blank"}
 
 
-async def test_private_addresses_that_are_closed(stage: Stage) -> None:
+async def test_private_addresses_that_are_closed(stage):
     """If the operator opens none, no page of this machine is reached."""
     model = await stage.model([done("I cannot", success=False)])
     caller = await stage.server(model, allow_private_addresses=False, allow_named_addresses=False)
@@ -236,7 +234,7 @@ async def test_private_addresses_that_are_closed(stage: Stage) -> None:
     assert stage.shop.visitors == []
 
 
-async def test_the_last_step_is_the_last(stage: Stage) -> None:
+async def test_the_last_step_is_the_last(stage):
     """A task that is not done within its steps fails and says so."""
     model = await stage.model([act("Wait", {"wait": {"seconds": 1}})])
     caller = await stage.server(model)

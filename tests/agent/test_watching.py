@@ -11,7 +11,7 @@ import pytest
 from browser_use_async.server.executors.view import Frame, TextInput, View, Viewable
 from tests.agent.processes import temporary_folders
 from tests.agent.scripted_model import Reply, ScriptedModel, Silence, act, index_of
-from tests.agent.stage import Stage, click, done, ended, screenshots
+from tests.agent.stage import click, done, ended, screenshots
 from tests.server.calling import Caller
 from tests.server.pages.socket import live_socket
 from tests.support.patience import PATIENCE
@@ -43,7 +43,7 @@ async def changed_frame(frames: AsyncIterator[Frame], before: Frame) -> Frame:
     return frame
 
 
-async def test_a_person_sees_and_helps(stage: Stage) -> None:
+async def test_a_person_sees_and_helps(stage):
     """Frames come while the agent waits for its model; a person's typing reaches the page."""
     replies: list[Reply] = [
         lambda text: act("Focus", {"click": {"index": index_of("User name", text)}}),
@@ -70,7 +70,7 @@ async def test_a_person_sees_and_helps(stage: Stage) -> None:
     assert second.image != first.image
 
 
-async def test_the_live_page_shows_it(stage: Stage) -> None:
+async def test_the_live_page_shows_it(stage):
     """The live page gets pictures of the agent's browser, and its stop button stops the agent."""
     model = await stage.model([Silence()])
     caller = await stage.server(model)
@@ -89,7 +89,7 @@ async def test_the_live_page_shows_it(stage: Stage) -> None:
     assert (await ended(caller, task_id))["status"] == "stopped"
 
 
-async def test_no_view_before_and_after(stage: Stage) -> None:
+async def test_no_view_before_and_after(stage):
     """A task without a browser, or after its end, has no view."""
     model = await stage.model([done("Done")])
     caller = await stage.server(model)
@@ -107,7 +107,7 @@ async def test_no_view_before_and_after(stage: Stage) -> None:
     assert executor.view(task_id) is None
 
 
-async def test_pictures_hide_secrets(stage: Stage) -> None:
+async def test_pictures_hide_secrets(stage):
     """Two tasks that type secrets of equal length into a plain field have the same pictures."""
     replies: list[Reply] = [
         lambda text: act(
@@ -132,7 +132,7 @@ async def test_pictures_hide_secrets(stage: Stage) -> None:
     assert last[0] == last[1]
 
 
-async def test_more_tasks_than_places(stage: Stage) -> None:
+async def test_more_tasks_than_places(stage):
     """Tasks beyond the number of browsers wait for their turn, and all are done."""
     model = await stage.model([done("Done")])
     caller = await stage.server(model, max_browsers=1)
@@ -148,7 +148,7 @@ async def test_more_tasks_than_places(stage: Stage) -> None:
     assert most == 1
 
 
-async def test_the_current_action_is_shown(stage: Stage) -> None:
+async def test_the_current_action_is_shown(stage):
     """First the question to its model; then the goal of its running actions."""
     model = await stage.model([act("Wait for the prices", {"wait": {"seconds": 5}}), Silence()])
     caller = await stage.server(model)
@@ -169,7 +169,7 @@ async def test_the_current_action_is_shown(stage: Stage) -> None:
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg")
-async def test_there_is_a_recording(stage: Stage) -> None:
+async def test_there_is_a_recording(stage):
     """With ffmpeg a task is recorded."""
     model = await stage.model([lambda text: click("Prices", text), done("Done")])
     caller = await stage.server(model)

@@ -6,7 +6,6 @@ import pytest
 
 from browser_use_async import RunTaskRequest
 from browser_use_async.errors import APIStatusError, InvalidRequestError
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import SECRET, assert_hides_secrets, raises
 from tests.support.wire import answering, response
 
@@ -67,9 +66,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("fields", "field", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
 @pytest.mark.parametrize("verb", ["tasks.run", "submit", "run_and_wait"])
-async def test_bad_fields_are_refused_before_sending(
-    serve: Serve, connect: Connect, verb: str, fields: dict[str, Any], field: str, words: str
-):
+async def test_bad_fields_are_refused_before_sending(serve, connect, verb, fields, field, words):
     """The error names the field and says what to do, and the server gets no request."""
     server = await serve(answering(response(200, '{"id":"t-1"}')))
     session = await connect(server)
@@ -86,7 +83,7 @@ async def test_bad_fields_are_refused_before_sending(
     assert not server.connections
 
 
-async def test_a_missing_task_is_an_error_of_python(connect: Connect):
+async def test_a_missing_task_is_an_error_of_python(connect):
     """The one required field is a parameter, so Python itself reports it."""
     session = await connect("http://127.0.0.1:9")
 
@@ -106,9 +103,7 @@ async def test_a_missing_task_is_an_error_of_python(connect: Connect):
         ({"page": 2**63}, "page"),
     ],
 )
-async def test_bad_pages_are_refused_before_sending(
-    serve: Serve, connect: Connect, query: dict[str, Any], field: str
-):
+async def test_bad_pages_are_refused_before_sending(serve, connect, query, field):
     """Pages count from 1 and have 1 to 100 rows."""
     server = await serve(answering(response(200, "{}")))
     session = await connect(server)
@@ -131,7 +126,7 @@ SECRETS: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("whole", [True, False], ids=["a request object", "keywords"])
-async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, whole: bool):
+async def test_refused_secrets_are_not_shown(connect, kind, *, whole):
     """No message and no frame of the traceback shows a secret that was refused."""
     session = await connect("http://127.0.0.1:9")
 
@@ -146,9 +141,7 @@ async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, who
 
 @pytest.mark.parametrize("field", ["max_steps", "max_agent_steps", "metadata"])
 @pytest.mark.parametrize("verb", ["tasks.run", "submit", "run_and_wait"])
-async def test_secrets_are_not_shown_when_another_field_is_refused(
-    connect: Connect, verb: str, field: str
-):
+async def test_secrets_are_not_shown_when_another_field_is_refused(connect, verb, field):
     """Valid secrets beside a wrong field are not in any frame either."""
     session = await connect("http://127.0.0.1:9")
     section, _, name = verb.rpartition(".")
@@ -172,7 +165,7 @@ ECHOES: dict[str, tuple[int, str]] = {
 
 
 @pytest.mark.parametrize("kind", ECHOES)
-async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: Connect, kind: str):
+async def test_secrets_are_not_shown_when_the_call_fails(serve, connect, kind):
     """The secrets in a body that a server echoes in its error are not in the exception."""
     server = await serve(answering(response(*ECHOES[kind])))
     session = await connect(server)

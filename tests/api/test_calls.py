@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, RunTaskRequest, TaskStatus
-from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
-from tests.support.bench import Connect
+from browser_use_async.api.endpoint_table import ENDPOINTS
 from tests.support.hygiene import KEY
-from tests.support.shim import BASE_URL, MockedApi
+from tests.support.shim import BASE_URL
 
 TASK = (
     '{"id":"t-1","task":"Buy milk","status":"finished","output":"done","created_at":'
@@ -236,7 +235,7 @@ BODIES: dict[str, object] = {
 
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
-async def test_one_method_is_one_call(mocked_api: MockedApi, connect: Connect, row: Endpoint):
+async def test_one_method_is_one_call(mocked_api, connect, row):
     """Method, URL, headers and body of every call are those of the specification."""
     verb, path, answer, part, expected = CALLS[row.name]
     mocked_api.answer(row.method, path, answer)
@@ -261,7 +260,7 @@ def _sorted_query(url: str) -> str:
     return path + mark + "&".join(sorted(query.split("&")))
 
 
-async def test_run_sends_exactly_what_was_given(mocked_api: MockedApi, connect: Connect):
+async def test_run_sends_exactly_what_was_given(mocked_api, connect):
     """All fields are sent under the API's names, null included, and nothing else is."""
     given: Any = {
         "secrets": {"user": "someone"},
@@ -291,7 +290,7 @@ async def test_run_sends_exactly_what_was_given(mocked_api: MockedApi, connect: 
     assert [call.body for call in mocked_api.calls] == [{"task": "Buy milk", **given}] * 2
 
 
-async def test_keywords_override_a_request_object(mocked_api: MockedApi, connect: Connect):
+async def test_keywords_override_a_request_object(mocked_api, connect):
     """A whole request is a template; keyword fields have priority over it."""
     template = RunTaskRequest("Buy milk", llm_model="o3", use_proxy=False)
     mocked_api.answer("POST", "/run-task", '{"id":"t-1"}')
@@ -312,9 +311,7 @@ async def test_keywords_override_a_request_object(mocked_api: MockedApi, connect
     ("status", "body", "expected"),
     [(200, "true", True), (200, "false", False), (401, "false", False), (403, "{}", False)],
 )
-async def test_me_answers_false_for_a_wrong_key(
-    mocked_api: MockedApi, connect: Connect, status: int, body: str, *, expected: bool
-):
+async def test_me_answers_false_for_a_wrong_key(mocked_api, connect, status, body, *, expected):
     """For every kind of refusal `me` returns False; only a true yes gives True."""
     mocked_api.answer("GET", "/me", body, status)
     session = await connect(BASE_URL)
@@ -322,7 +319,7 @@ async def test_me_answers_false_for_a_wrong_key(
     assert await session.account.me() is expected
 
 
-async def test_a_filter_of_the_list_names_the_iterator() -> None:
+async def test_a_filter_of_the_list_names_the_iterator():
     """One page has no filters; the error says what has."""
     session = BrowserUseSession(KEY, base_url=BASE_URL)
     filters: Any = {"statuses": ["failed"]}

@@ -16,7 +16,6 @@ from browser_use_async.api.endpoint_table import (
     PING,
     RUN_TASK,
     STOP_TASK,
-    Endpoint,
 )
 from browser_use_async.api.serialization import (
     decode_response,
@@ -56,7 +55,7 @@ from tests.api.answers import (
         b"",
     ],
 )
-def test_refused_bodies(body: bytes) -> None:
+def test_refused_bodies(body):
     """A malformed body is the typed error, which has its size and not its text."""
     error = refused(RUN_TASK, body)
 
@@ -68,7 +67,7 @@ def test_refused_bodies(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body", [b'"finished"', b"finished", b" finished\r\n", b'{"status": "finished"}']
 )
-def test_status_shapes(body: bytes) -> None:
+def test_status_shapes(body):
     """A status is accepted bare, quoted and wrapped, since servers send each of them."""
     assert decode_response(GET_TASK_STATUS, body) is TaskStatus.FINISHED
 
@@ -91,19 +90,19 @@ def test_status_shapes(body: bytes) -> None:
         "finish\u00e9".encode(),
     ],
 )
-def test_what_is_no_status(body: bytes) -> None:
+def test_what_is_no_status(body):
     """Any other value is the typed error rather than an invented status."""
     assert_shows_no_value(refused(GET_TASK_STATUS, body))
 
 
 @pytest.mark.parametrize(("body", "expected"), [(b"true", True), (b" false\n", False)])
-def test_me(body: bytes, expected: bool) -> None:
+def test_me(body, expected):
     """The answer of `me` is a JSON boolean."""
     assert decode_response(ME, body) is expected
 
 
 @pytest.mark.parametrize("body", [b'"true"', b"1", b"0", b"null", b"{}", b"True", b""])
-def test_what_is_no_boolean(body: bytes) -> None:
+def test_what_is_no_boolean(body):
     """A value that resembles a boolean is refused, because a wrong yes would be worse."""
     refused(ME, body)
 
@@ -122,7 +121,7 @@ def test_what_is_no_boolean(body: bytes) -> None:
         ("12345678901234567890", Decimal(12345678901234567890)),
     ],
 )
-def test_balance(written: str, expected: Decimal) -> None:
+def test_balance(written, expected):
     """Money is exact, whether the server quotes it or not."""
     balance = decode_response(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
 
@@ -132,7 +131,7 @@ def test_balance(written: str, expected: Decimal) -> None:
 @pytest.mark.parametrize(
     "written", ['""', "null", '"a lot"', "true", "[]", '"NaN"', '"Infinity"', '{"a": 1}']
 )
-def test_what_is_no_amount(written: str) -> None:
+def test_what_is_no_amount(written):
     """An invalid amount is the typed error, never zero and never NaN."""
     error = refused(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
 
@@ -140,7 +139,7 @@ def test_what_is_no_amount(written: str) -> None:
     assert_shows_no_value(error)
 
 
-def test_an_amount_beyond_a_float() -> None:
+def test_an_amount_beyond_a_float():
     """It is refused with the whole body, like NaN."""
     error = refused(CHECK_BALANCE, b'{"balance": 1e400}')
 
@@ -148,13 +147,13 @@ def test_an_amount_beyond_a_float() -> None:
     assert_shows_no_value(error)
 
 
-def test_balance_that_is_missing() -> None:
+def test_balance_that_is_missing():
     """The error names the API's field, although the model calls it `cents`."""
     assert refused(CHECK_BALANCE, b"{}").path == "$.balance"
 
 
 @pytest.mark.parametrize("written", [7, 7.0, "7", "007"])
-def test_integers_as_text(written: Any) -> None:
+def test_integers_as_text(written):
     """A whole number is accepted as number or text."""
     assert decode(LIST_TASKS, {**PAGE, "total_count": written}).total_count == 7
 
@@ -162,7 +161,7 @@ def test_integers_as_text(written: Any) -> None:
 @pytest.mark.parametrize(
     "written", [7.5, "7.0", "seven", "", "--7", "\u0667", "7" * 20, True, None]
 )
-def test_what_is_no_integer(written: Any) -> None:
+def test_what_is_no_integer(written):
     """An invalid integer is the typed error that names the field."""
     error = refused(LIST_TASKS, json.dumps({**PAGE, "total_count": written}).encode())
 
@@ -173,13 +172,13 @@ def test_what_is_no_integer(written: Any) -> None:
 
 
 @pytest.mark.parametrize(("written", "expected"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
-def test_numbers_where_text_belongs(written: Any, expected: str) -> None:
+def test_numbers_where_text_belongs(written, expected):
     """An id that a server sends as a number becomes text."""
     assert decode(GET_TASK, {**TASK, "id": written}).id == expected
 
 
 @pytest.mark.parametrize("written", [True, [], {}, None])
-def test_what_is_no_text(written: Any) -> None:
+def test_what_is_no_text(written):
     """Other JSON in place of text is refused."""
     assert refused(GET_TASK, json.dumps({**TASK, "id": written}).encode()).path == "$.id"
 
@@ -193,13 +192,13 @@ def _schedule(**more: Any) -> Any:
     ("written", "expected"),
     [(True, True), ("true", True), ("False", False), (1, True), (0, False), (None, True)],
 )
-def test_booleans_as_text(written: Any, expected: bool) -> None:
+def test_booleans_as_text(written, expected):
     """A boolean in an object may be its name or a bit; null is the field's default."""
     assert _schedule(is_active=written).is_active is expected
 
 
 @pytest.mark.parametrize("written", ["yes", 2, "", [], {}])
-def test_what_is_no_boolean_in_an_object(written: Any) -> None:
+def test_what_is_no_boolean_in_an_object(written):
     """Any other value is the typed error that names the field."""
     with pytest.raises(ResponseDecodeError) as caught:
         _schedule(is_active=written)
@@ -208,7 +207,7 @@ def test_what_is_no_boolean_in_an_object(written: Any) -> None:
 
 
 @pytest.mark.parametrize("written", ["o3", "gpt-9"])
-def test_enum_values(written: str) -> None:
+def test_enum_values(written):
     """Known and unknown values are of the enum's own class."""
     model = _schedule(llm_model=written).llm_model
 
@@ -216,7 +215,7 @@ def test_enum_values(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", [5, True, ["o3"], {}])
-def test_what_is_no_enum_value(written: Any) -> None:
+def test_what_is_no_enum_value(written):
     """An open enum accepts text only."""
     with pytest.raises(ResponseDecodeError) as caught:
         _schedule(llm_model=written)
@@ -224,7 +223,7 @@ def test_what_is_no_enum_value(written: Any) -> None:
     assert caught.value.path == "$.llm_model"
 
 
-def test_unknown_fields_are_kept() -> None:
+def test_unknown_fields_are_kept():
     """Fields that are unknown to this version are in `extra`, at every level, and never shared."""
     page = decode(
         LIST_TASKS, {**PAGE, "tasks": [{**TASK, "cost": 3}, {**TASK, "extra": 5}], "more": None}
@@ -239,7 +238,7 @@ def test_unknown_fields_are_kept() -> None:
 
 
 @pytest.mark.parametrize("metadata", [5, CANARY, [TOKEN_KEY], {TOKEN_KEY: "x"}, None])
-def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -> None:
+def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata):
     """A step has no metadata, so a field of that name is an unknown one like others."""
     task = decode(GET_TASK, {**TASK, "steps": [{"id": "s", "step": 1, "metadata": metadata}]})
 
@@ -267,7 +266,7 @@ _STEP = {"id": "s", "step": 1, "evaluation_previous_goal": "", "next_goal": "", 
         (None, []),
     ],
 )
-def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None:
+def test_an_odd_step_among_ordinary_ones(odd, read):
     """Ordinary steps are decoded all at once, and any other one separately."""
     ordinary = TaskStep("s", 1, url="u")
 
@@ -286,7 +285,7 @@ def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None
         (5, ""),
     ],
 )
-def test_a_wrong_step_among_ordinary_ones(wrong: Any, place: str) -> None:
+def test_a_wrong_step_among_ordinary_ones(wrong, place):
     """An invalid step is refused, and the error has its place."""
     with pytest.raises(ResponseDecodeError) as caught:
         decode(GET_TASK, {**TASK, "steps": [_STEP, wrong, _STEP]})
@@ -294,7 +293,7 @@ def test_a_wrong_step_among_ordinary_ones(wrong: Any, place: str) -> None:
     assert caught.value.path == f"$.steps[1]{place}"
 
 
-def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:
+def test_the_reserved_pair_is_no_metadata_of_the_users():
     """The pair that `submit` adds is kept for the reconciler, and hidden from users."""
     task = decode(GET_TASK, {**TASK, "metadata": {TOKEN_KEY: "x", "team": "marketing"}})
 
@@ -302,7 +301,7 @@ def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:
     assert task.extra == {TOKEN_KEY: "x"}
 
 
-def test_optional_fields_may_be_missing_or_null() -> None:
+def test_optional_fields_may_be_missing_or_null():
     """Missing and null are the same, and give the field's default."""
     optional = [field.name for field in attrs.fields(Task) if field.default is not attrs.NOTHING]
     minimal = {name: TASK[name] for name in TASK if name not in optional}
@@ -313,7 +312,7 @@ def test_optional_fields_may_be_missing_or_null() -> None:
 
 
 @pytest.mark.parametrize("name", ["id", "task", "status", "created_at"])
-def test_required_fields_that_are_missing(name: str) -> None:
+def test_required_fields_that_are_missing(name):
     """A missing field is named by its path, without the rest of the body."""
     body = json.dumps({**PAGE, "tasks": [TASK, {k: v for k, v in TASK.items() if k != name}]})
 
@@ -324,7 +323,7 @@ def test_required_fields_that_are_missing(name: str) -> None:
     assert_shows_no_value(error)
 
 
-def test_lists_may_contain_nulls() -> None:
+def test_lists_may_contain_nulls():
     """Nulls in a list are dropped: the service sometimes sends `[null]`."""
     assert decode(GET_TASK_MEDIA, {"recordings": [None, "https://a", None]}).recordings == [
         "https://a"
@@ -332,7 +331,7 @@ def test_lists_may_contain_nulls() -> None:
 
 
 @pytest.mark.parametrize("value", ["yesterday", "", 1761994081, {"at": 1}, [], True])
-def test_created_at_garbage(value: Any) -> None:
+def test_created_at_garbage(value):
     """An invalid timestamp is no error: it is None, and kept raw in `extra`."""
     task = decode(GET_TASK, {**TASK, "created_at": value, "finished_at": value})
 
@@ -354,7 +353,7 @@ def test_created_at_garbage(value: Any) -> None:
         "2025-11-01T10:48:01.533595+00:00Z",
     ],
 )
-def test_created_at_shapes(written: str) -> None:
+def test_created_at_shapes(written):
     """A task with any of the eight formats has one aware time of creation."""
     task = decode(GET_TASK, {**TASK, "created_at": written})
 
@@ -364,6 +363,6 @@ def test_created_at_shapes(written: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b'"ok"', b"OK", b"<html>", b"\xff"])
 @pytest.mark.parametrize("endpoint", [STOP_TASK, PING], ids=str)
-def test_calls_that_answer_nothing(endpoint: Endpoint, body: bytes) -> None:
+def test_calls_that_answer_nothing(endpoint, body):
     """The body of a call without an answer is ignored if the status is good."""
     assert decode_response(endpoint, body) is None

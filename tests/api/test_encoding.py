@@ -47,7 +47,7 @@ _GIVEN: dict[str, Any] = {
 
 
 @given(st.sets(st.sampled_from(sorted(_GIVEN))))
-def test_exactly_the_given_fields_are_sent(names: set[str]) -> None:
+def test_exactly_the_given_fields_are_sent(names):
     """Falsy values and nulls are sent when given, and missing fields never are."""
     fields = {name: _GIVEN[name] for name in names}
 
@@ -56,12 +56,12 @@ def test_exactly_the_given_fields_are_sent(names: set[str]) -> None:
     assert encoded == {"task": "Buy milk", **fields}
 
 
-def test_all_fields_can_be_sent() -> None:
+def test_all_fields_can_be_sent():
     """The fields of the test above are all fields of the request."""
     assert {"task", *_GIVEN} == rules_of(RunTaskRequest).keys()
 
 
-def test_what_is_sent_is_plain_json() -> None:
+def test_what_is_sent_is_plain_json():
     """Enums, tuples, mappings and secrets become what the json module writes."""
     request = RunTaskRequest(
         "Buy milk",
@@ -81,7 +81,7 @@ def test_what_is_sent_is_plain_json() -> None:
     }
 
 
-def test_the_body_can_be_changed_without_changing_the_request() -> None:
+def test_the_body_can_be_changed_without_changing_the_request():
     """The submission adds a pair to the metadata of its body, not to the caller's mapping."""
     metadata = {"team": "marketing"}
     request = RunTaskRequest("Buy milk", metadata=metadata)
@@ -92,7 +92,7 @@ def test_the_body_can_be_changed_without_changing_the_request() -> None:
     assert request.metadata == {"team": "marketing"}
 
 
-def test_queries_are_encoded_alike() -> None:
+def test_queries_are_encoded_alike():
     """Query parameters are encoded the same way, with the defaults of the page."""
     assert encode_request(PageQuery(limit=100)) == {"page": 1, "limit": 100}
 
@@ -102,7 +102,7 @@ class _Schedule:
     start_at: Any = UNSET
 
 
-def test_moments_are_sent_in_utc() -> None:
+def test_moments_are_sent_in_utc():
     """A datetime is sent in the format of the service."""
     moment = datetime(2025, 11, 1, 12, tzinfo=timezone(timedelta(hours=2)))
 
@@ -156,14 +156,14 @@ _TASKS = st.builds(
 
 @pytest.mark.long
 @given(_TASKS | _SUMMARIES)
-def test_round_trip(response: Any) -> None:
+def test_round_trip(response):
     """The SDK reads the same response from what the server writes."""
     written = json.loads(json.dumps(unstructure(response)))
 
     assert structure(written, type(response)) == response
 
 
-def test_nulls_are_written() -> None:
+def test_nulls_are_written():
     """The service sends null for missing values, and so does the bundled server."""
     written = unstructure(TaskSummary("t-1", "Buy", TaskStatus.CREATED, None, extra={"a": 1}))
 
@@ -191,6 +191,6 @@ def test_nulls_are_written() -> None:
         ({"a": TaskStatus.PAUSED}, {"a": "paused"}),
     ],
 )
-def test_what_is_no_class_is_written_too(value: Any, expected: Any) -> None:
+def test_what_is_no_class_is_written_too(value, expected):
     """Bare answers and nested values are written as plain JSON."""
     assert unstructure(value) == expected

@@ -1,6 +1,5 @@
 import json
 from collections import Counter
-from typing import Any
 
 import attrs
 import pytest
@@ -45,7 +44,7 @@ from tests.api.answers import CANARY, PAGE, ROWS, TASK, assert_shows_no_value, r
         ({"output_files": [CANARY, {CANARY: 1}]}, "$.output_files[1]"),
     ],
 )
-def test_paths(change: dict[str, Any], path: str) -> None:
+def test_paths(change, path):
     """The error has the path, down to the item, and not the value there."""
     in_task = refused(GET_TASK, json.dumps({**TASK, **change}).encode())
     in_step = {name for name in change if name in {"steps", "browser_data", "output_files"}}
@@ -63,7 +62,7 @@ def test_paths(change: dict[str, Any], path: str) -> None:
 
 @pytest.mark.parametrize("value", [None, CANARY, 5, [], True])
 @pytest.mark.parametrize("endpoint", [GET_TASK, LIST_TASKS, CHECK_BALANCE, RUN_TASK], ids=str)
-def test_what_is_no_object(endpoint: Endpoint, value: Any) -> None:
+def test_what_is_no_object(endpoint, value):
     """A JSON value of another kind than an object is refused at the root."""
     error = refused(endpoint, json.dumps(value).encode())
 
@@ -71,7 +70,7 @@ def test_what_is_no_object(endpoint: Endpoint, value: Any) -> None:
     assert_shows_no_value(error)
 
 
-def test_a_deep_answer_within_the_limit_is_kept() -> None:
+def test_a_deep_answer_within_the_limit_is_kept():
     """An unknown field may nest as deeply as the JSON reader allows."""
     deep = b"[" * 300 + b"]" * 300
 
@@ -134,7 +133,7 @@ def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
     ids=["JSON", "bytes"],
 )
 @pytest.mark.timeout(180)
-def test_anything_to_every_decoder(what: str, bodies: st.SearchStrategy[bytes]) -> None:
+def test_anything_to_every_decoder(what, bodies):
     """Any input gives the promised type or the typed error, which contains no value."""
     counts: Counter[str] = Counter()
 

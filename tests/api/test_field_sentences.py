@@ -20,7 +20,7 @@ _MODELS = {
 
 
 @pytest.mark.parametrize("model", sorted(_MODELS, key=repr), ids=lambda model: model.__name__)
-def test_each_field_has_a_sentence(model: type):
+def test_each_field_has_a_sentence(model):
     """No sentence is about a removed field."""
     names = {each.name for each in attrs.fields(model)}
 

@@ -9,7 +9,7 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
-from tests.support.bench import ONCE, Connect, Serve
+from tests.support.bench import ONCE
 from tests.support.hygiene import raises
 from tests.support.wire import answering, response
 
@@ -84,7 +84,7 @@ def test_every_row_with_an_id_is_covered():
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_hostile_id_reaches_no_other_route(serve: Serve, connect: Connect, name: str):
+async def test_a_hostile_id_reaches_no_other_route(serve, connect, name):
     """Hostile ids at every call with an id; each is one segment, or is not sent."""
     verb, target = CALLS[name]
     server = await serve(answering(response(404, '{"detail":"Task not found"}')))
@@ -109,7 +109,7 @@ async def test_a_hostile_id_reaches_no_other_route(serve: Serve, connect: Connec
 
 
 @pytest.mark.parametrize("each", [None, 5, b"t-1", ["t-1"]])
-async def test_an_id_of_another_type_is_refused(connect: Connect, each: Any):
+async def test_an_id_of_another_type_is_refused(connect, each):
     """An id that is no text is named as such."""
     session = await connect("http://127.0.0.1:9")
 

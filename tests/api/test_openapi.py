@@ -69,7 +69,7 @@ def _unexplained(places: set[str], patterns: tuple[str, ...]) -> list[str]:
     )
 
 
-def test_facts_that_both_documents_state_are_the_same() -> None:
+def test_facts_that_both_documents_state_are_the_same():
     """Types, required fields, enums, defaults, bounds and names: nothing is contradicted."""
     published, ours = _published(), _ours()
     shared = published.keys() & ours.keys()
@@ -78,29 +78,29 @@ def test_facts_that_both_documents_state_are_the_same() -> None:
     assert len(shared) > 500
 
 
-def test_nothing_published_is_missing_but_two_calls_and_empty_lists() -> None:
+def test_nothing_published_is_missing_but_two_calls_and_empty_lists():
     """The left out ones are the two calls that the specification lacks."""
     assert _unexplained(_published().keys() - _ours().keys(), REMOVED) == []
 
 
-def test_what_is_added_is_listed() -> None:
+def test_what_is_added_is_listed():
     """Every further fact has a reason in the list."""
     assert _unexplained(_ours().keys() - _published().keys(), ADDED) == []
 
 
 @pytest.mark.parametrize("pattern", REMOVED)
-def test_each_listed_omission_occurs(pattern: str) -> None:
+def test_each_listed_omission_occurs(pattern):
     """The list of omissions has no entry that exists."""
     assert any(re.fullmatch(pattern, each) for each in _published().keys() - _ours().keys())
 
 
 @pytest.mark.parametrize("pattern", ADDED)
-def test_each_listed_addition_occurs(pattern: str) -> None:
+def test_each_listed_addition_occurs(pattern):
     """The list of additions has no entry that is missing."""
     assert any(re.fullmatch(pattern, each) for each in _ours().keys() - _published().keys())
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_leads_somewhere():
     """Each referenced schema exists, and each schema is referenced."""
     document = json.loads(documents()["openapi.json"])
     referred = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
@@ -109,11 +109,11 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize("name", documents())
-def test_the_files_are_what_the_rows_say(name: str) -> None:
+def test_the_files_are_what_the_rows_say(name):
     """After a change of a row or a model, `make openapi` writes them."""
     assert (FOLDER / name).read_text(encoding="utf-8") == documents()[name], "make openapi"
 
 
-def test_every_call_has_a_summary() -> None:
+def test_every_call_has_a_summary():
     """Each row is explained in a sentence."""
     assert all(endpoint.summary.endswith(".") for endpoint in ENDPOINTS)

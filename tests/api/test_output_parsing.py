@@ -184,7 +184,7 @@ class Ring:
     ],
     ids=str,
 )  # fmt: skip
-def test_outputs_that_fit(kind: Any, text: str, value: Any):
+def test_outputs_that_fit(kind, text, value):
     """Each supported kind is parsed, and is exactly of that type."""
     parsed = parse_output(text, kind)
 
@@ -235,7 +235,7 @@ def test_outputs_that_fit(kind: Any, text: str, value: Any):
     ],
     ids=str,
 )  # fmt: skip
-def test_outputs_that_do_not_fit(kind: Any, text: str | None, problem: str):
+def test_outputs_that_do_not_fit(kind, text, problem):
     """Nothing is guessed, and the message has the place."""
     with pytest.raises(OutputMismatchError) as caught:
         parse_output(text, kind)
@@ -269,7 +269,7 @@ class Scalars:
         ("pair", "ab"), ("pair", ["a"]), ("pair", ["a", 1]),
     ],
 )  # fmt: skip
-def test_classes_of_cattrs_are_read_strictly(name: str, value: Any):
+def test_classes_of_cattrs_are_read_strictly(name, value):
     """A text is no list of its characters, "false" is not true, and 1 is no text."""
     with pytest.raises(OutputMismatchError, match=rf"^at \$\.{name}: expected "):
         parse_output(json.dumps({name: value}), Scalars)
@@ -344,7 +344,7 @@ def test_a_check_of_a_model_may_raise_anything():
     ],
     ids=repr,
 )
-def test_fences_and_prose_around_them(text: str):
+def test_fences_and_prose_around_them(text):
     """JSON in a Markdown fence is found, with prose and other fences around it."""
     assert parse_output(text, Item) == Item("a")
 
@@ -361,13 +361,13 @@ def test_a_fence_inside_the_json():
 
 @pytest.mark.parametrize("kind", [str, str | None, Name, Annotated[str, "x"], int | str, Any])
 @pytest.mark.parametrize("text", ["Just prose.", "", "It costs 5.", "```\nnot json\n```"])
-def test_prose_for_a_text(kind: Any, text: str):
+def test_prose_for_a_text(kind, text):
     """With the type `str`, prose is returned unchanged."""
     assert parse_output(text, kind) == text
 
 
 @pytest.mark.parametrize("text", ["42", "true", '{"a": 1}', "[1]"])
-def test_other_json_is_prose_for_a_text(text: str):
+def test_other_json_is_prose_for_a_text(text):
     """With the type `str`, the text is returned, even if it is JSON."""
     assert parse_output(text, str) == text
 
@@ -388,7 +388,7 @@ KINDS = (Page, Tree, Row, Office, Circle | Ring, list[Item], Level, dict[str, se
 
 
 @given(value=JSON, kind=st.sampled_from(KINDS))
-def test_any_json_is_read_or_refused(value: Any, kind: Any):
+def test_any_json_is_read_or_refused(value, kind):
     """For any answer of a model, the result is a value or `OutputMismatchError`."""
     with contextlib.suppress(OutputMismatchError):
         parse_output(json.dumps(value), kind)
@@ -402,7 +402,7 @@ def test_a_long_list_is_read_quickly():
 
 
 @pytest.mark.parametrize("kind", [list[str], list[Item]])
-def test_at_most_five_problems_are_named(kind: Any):
+def test_at_most_five_problems_are_named(kind):
     """A message stays readable."""
     with pytest.raises(OutputMismatchError) as caught:
         parse_output(str(list(range(100))), kind)
@@ -434,7 +434,7 @@ def test_recursive_unions_are_parsed_once():
 
 
 @pytest.mark.parametrize("end", ["", "}\n```", "}\n``` "], ids=["no end", "the end", "a blank"])
-def test_a_fence_with_endless_blanks_is_read_in_time(end: str):
+def test_a_fence_with_endless_blanks_is_read_in_time(end):
     """Some models write white space until they are cut off: it is read once."""
     text = '```json\n{"a": 1' + " " * 400_000 + end
 

@@ -130,7 +130,7 @@ def _schema(kind: Any) -> Any:
     ],
     ids=str,
 )
-def test_the_fields_of_a_class_of_cattrs(kind: Any, schema: Any):
+def test_the_fields_of_a_class_of_cattrs(kind, schema):
     """Each kind of field has an equivalent schema."""
     assert _schema(attrs.make_class("Of", {"field": attrs.field(type=kind)})) == {
         "type": "object",
@@ -193,7 +193,7 @@ def test_classes_with_one_name_are_kept_apart():
 
 
 @pytest.mark.parametrize("kind", [Leaf, Branch, Priced, list[Priced], dict[str, Branch | Leaf]])
-def test_what_pydantic_reads_has_its_schema(kind: Any):
+def test_what_pydantic_reads_has_its_schema(kind):
     """Bounds, aliases and descriptions are in it, at the top and inside."""
     assert _schema(kind) == pydantic.TypeAdapter(kind).json_schema()
 
@@ -249,7 +249,7 @@ class Mixed:
     ],
     ids=str,
 )
-def test_types_that_neither_library_reads_are_refused(kind: Any, problem: str):
+def test_types_that_neither_library_reads_are_refused(kind, problem):
     """A type that could not be parsed later is refused now, with one sentence that names it."""
     with pytest.raises(InvalidRequestError) as caught:
         output_schema(kind)

@@ -135,7 +135,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("fields", BAD, ids=lambda fields: str(fields)[:60])
-def test_bad_requests(fields: dict[str, Any]) -> None:
+def test_bad_requests(fields):
     """Type, place, message, input and order of all problems are pydantic's own."""
     given_fields = fields if "task" in fields or not fields else {"task": "Buy milk", **fields}
 
@@ -162,7 +162,7 @@ _COMPARED = sorted(set(Twin.model_fields) - {"task", "metadata", "proxy_country_
 
 @pytest.mark.long
 @given(st.dictionaries(st.sampled_from(_COMPARED), _JSON, min_size=1, max_size=4))
-def test_any_request(fields: dict[str, Any]) -> None:
+def test_any_request(fields):
     """For any JSON in the optional fields, both find the same problems."""
     given_fields = {"task": "Buy milk", **fields}
 
@@ -176,7 +176,7 @@ def test_any_request(fields: dict[str, Any]) -> None:
     st.text(alphabet="123456789_. ", max_size=5),
     st.sampled_from(["", "0", "_0", ".0", ".00", ".", ".5", " "]),
 )
-def test_any_number_as_text(sign: str, head: str, tail: str) -> None:
+def test_any_number_as_text(sign, head, tail):
     """Numbers in query strings are read alike, including signs, blanks and underscores."""
     given_fields = {"page": sign + head + tail}
     expected = _theirs(TwinQuery, given_fields)

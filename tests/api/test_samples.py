@@ -25,18 +25,18 @@ def _extras(value: Any) -> list[dict[str, Any]]:
     return [value.extra, *(child.extra for child in children)]
 
 
-def test_every_row_has_a_sample() -> None:
+def test_every_row_has_a_sample():
     """Each call of the table has response bytes that were transcribed by hand."""
     assert {path.parent.name for path in FILES} == set(ROWS)
 
 
-def test_every_sample_has_an_expectation() -> None:
+def test_every_sample_has_an_expectation():
     """Each sample is read by a test, and each expectation has its sample."""
     assert {_case(path) for path in FILES} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("path", FILES, ids=_case)
-def test_sample(path: Path) -> None:
+def test_sample(path):
     """The bytes decode to exactly the expected values."""
     expected = EXPECTED[_case(path)]
 
@@ -49,7 +49,7 @@ def test_sample(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=_case)
-def test_sample_shows_no_secret(path: Path) -> None:
+def test_sample_shows_no_secret(path):
     """No value of a sample that grants access is in the text of the decoded value."""
     decoded = decode_response(ROWS[path.parent.name], path.read_bytes())
 
@@ -59,7 +59,7 @@ def test_sample_shows_no_secret(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [each for each in FILES if hasattr(EXPECTED[_case(each)], "extra")], ids=_case
 )
-def test_sample_round_trip(path: Path) -> None:
+def test_sample_round_trip(path):
     """The bundled server's JSON of a decoded sample decodes to the same again."""
     row = ROWS[path.parent.name]
     decoded = decode_response(row, path.read_bytes())

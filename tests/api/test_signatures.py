@@ -22,8 +22,6 @@ from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
 from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.types import UNSET
-from tests.support.bench import Connect, Serve
-from tests.support.fake_api import FakeApi
 from tests.support.hygiene import SECRET
 from tests.support.wire import answering, response
 
@@ -43,7 +41,7 @@ EACH = pytest.mark.parametrize(
 
 
 @EACH
-def test_the_signature_names_every_field(method: Callable[..., Any], model: type[Any]) -> None:
+def test_the_signature_names_every_field(method, model):
     """Completion in notebooks and shells offers each field once."""
     parameters = inspect.signature(method).parameters
     fields = {each.name: each for each in attrs.fields(model)}
@@ -55,7 +53,7 @@ def test_the_signature_names_every_field(method: Callable[..., Any], model: type
     assert "Unset" not in str([each.annotation for each in named])
 
 
-def test_a_batch_needs_requests_alone() -> None:
+def test_a_batch_needs_requests_alone():
     """Each item has its own text; `task` is that of rows."""
     parameters = inspect.signature(BrowserUseSession.run_many).parameters
     needed = [each.name for each in parameters.values() if each.default is each.empty]
@@ -64,7 +62,7 @@ def test_a_batch_needs_requests_alone() -> None:
     assert parameters["task"].default is None
 
 
-def test_the_fields_are_the_same_everywhere() -> None:
+def test_the_fields_are_the_same_everywhere():
     """The keywords for checkers, the request, and the signature agree; two become metadata."""
     listed = inspect.signature(BrowserUseSession.run_and_wait).parameters
     fields = [each.name for each in attrs.fields(RunTaskRequest) if each.name != "task"]
@@ -74,7 +72,7 @@ def test_the_fields_are_the_same_everywhere() -> None:
     assert [name for name in listed if name in fields] == fields
 
 
-def test_a_mock_of_a_session_is_awaited() -> None:
+def test_a_mock_of_a_session_is_awaited():
     """Users' tests create mocks, which must detect coroutine functions."""
     mock = create_autospec(BrowserUseSession, instance=True)
 
@@ -87,7 +85,7 @@ def test_a_mock_of_a_session_is_awaited() -> None:
 
 
 @pytest.mark.looptime
-async def test_a_batch_warns_too(api: FakeApi, session: BrowserUseSession):
+async def test_a_batch_warns_too(api, session):
     """Workers read the items; secrets that all of them share cause the warning as well."""
     batch = session.run_many(["Log in", "Again"], concurrency=1, secrets={"password": SECRET})
 
@@ -97,7 +95,7 @@ async def test_a_batch_warns_too(api: FakeApi, session: BrowserUseSession):
     assert all(SECRET not in str(each.message) for each in caught)
 
 
-async def test_a_call_in_a_task_of_its_own_warns_too(serve: Serve, connect: Connect):
+async def test_a_call_in_a_task_of_its_own_warns_too(serve, connect):
     """No frame leads from there to the line of the caller; the warning comes without it."""
     session = await connect(await serve(answering(response(200, '{"id":"t-1"}'))))
 

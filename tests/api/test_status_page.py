@@ -55,7 +55,7 @@ WRONG = {
 
 
 @either_way
-def test_ids_and_statuses_are_read(way: Any) -> None:
+def test_ids_and_statuses_are_read(way):
     """In the order of the rows, also escaped ones, and unknown statuses."""
     rows = [{"id": "t-1", "status": "running"}, {"status": "archived", "id": "t-ä\n"}]
     body = _page(tasks=rows, limit=2)
@@ -68,7 +68,7 @@ def test_ids_and_statuses_are_read(way: Any) -> None:
 
 
 @either_way
-def test_an_unchanged_page_is_not_read_again(way: Any) -> None:
+def test_an_unchanged_page_is_not_read_again(way):
     """It is the known one itself; one with another status is read, though it is as long."""
     running = _page(tasks=[{"id": "t-1", "status": "running"}])
     stopped = _page(tasks=[{"id": "t-1", "status": "stopped"}])
@@ -83,7 +83,7 @@ def test_an_unchanged_page_is_not_read_again(way: Any) -> None:
 
 @either_way
 @pytest.mark.parametrize("body", WRONG.values(), ids=WRONG.keys())
-def test_what_is_no_page_is_refused(way: Any, body: bytes) -> None:
+def test_what_is_no_page_is_refused(way, body):
     """With one text, in both ways."""
     with pytest.raises(ResponseDecodeError, match="no page of tasks with their statuses"):
         way.decode_response(way.LIST_STATUSES, body)
@@ -106,7 +106,7 @@ _ANY_PAGES = st.fixed_dictionaries(
 @example(b'{"tasks":[{"id":"a","id":"b","status":"running"}],"limit":1,"total_count":1}')
 @example(b'{"tasks":[{"id":"\\ud800","status":"running"}],"limit":1,"total_count":1}')
 @example(b'{"tasks":[{"id":"a","status":"running","x":NaN}],"limit":1,"total_count":1}')
-def test_both_ways_have_the_same_result(body: bytes) -> None:
+def test_both_ways_have_the_same_result(body):
     """The same page, or a refusal by both."""
     found: list[object] = []
     for way in WAYS:
@@ -120,7 +120,7 @@ def test_both_ways_have_the_same_result(body: bytes) -> None:
 
 @either_way
 @pytest.mark.parametrize("row", ['{"id":"t-%d","status":"finished"}', '{"x":%d}'])
-def test_a_page_of_many_more_rows_than_asked_for_is_not_read(way: Any, row: str):
+def test_a_page_of_many_more_rows_than_asked_for_is_not_read(way, row):
     """In both ways: of ten rows no more than 2,000 objects are created."""
     rows = ",".join(row % number for number in range(300_000))
     body = f'{{"tasks":[{rows}],"total_count":300000,"limit":10}}'.encode()

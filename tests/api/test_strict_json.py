@@ -2,7 +2,6 @@ import importlib.util
 import json
 import sys
 from types import ModuleType
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -79,7 +78,7 @@ HOSTILE = {
 
 @either_way
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_text_is_refused(body: bytes, way: Any) -> None:
+def test_hostile_text_is_refused(body, way):
     """Malformed JSON raises the one typed error, which quotes nothing of it."""
     with pytest.raises(way.JsonRefusedError) as caught:
         way.read_json(body)
@@ -108,19 +107,19 @@ def test_hostile_text_is_refused(body: bytes, way: Any) -> None:
         (b"[" * 100 + b"]" * 100, None),
     ],
 )
-def test_clean_text_is_read(body: bytes, expected: object, way: Any) -> None:
+def test_clean_text_is_read(body, expected, way):
     """Everything that RFC 8259 allows is read as by the standard library."""
     assert way.read_json(body) == (json.loads(body) if expected is None else expected)
 
 
 @either_way
-def test_the_place_of_a_mistake_is_named(way: Any) -> None:
+def test_the_place_of_a_mistake_is_named(way):
     """The message has the place of the mistake, in characters from the start."""
     with pytest.raises(way.JsonRefusedError, match="at character 8"):
         way.read_json(b'{"a": 1 "b": 2}')
 
 
-def test_a_refusal_is_a_value_error() -> None:
+def test_a_refusal_is_a_value_error():
     """Code that expects json.loads to raise ValueError still works."""
     assert issubclass(strict_json.JsonRefusedError, ValueError)
 
@@ -145,13 +144,13 @@ def _same_both_ways(body: bytes) -> None:
 @example(b'"\\u')
 @example(b"\xff\xfe")
 @example(b"N")
-def test_any_bytes(body: bytes) -> None:
+def test_any_bytes(body):
     """Any bytes give a value or the typed error, and never anything else."""
     _same_both_ways(body)
 
 
 @given(st.text(alphabet='{}[]",:\\ud83de0123456789.-+ntfalsrN \n'))
-def test_any_text_of_json_characters(text: str) -> None:
+def test_any_text_of_json_characters(text):
     """The same for texts that look like JSON and are parsed further by the decoder."""
     _same_both_ways(text.encode())
 
@@ -169,7 +168,7 @@ _VALUES = st.recursive(
 
 @pytest.mark.long
 @given(_VALUES, st.booleans(), st.sampled_from([(",", ":"), (", ", ": ")]))
-def test_round_trip(value: Any, ascii_only: bool, separators: tuple[str, str]) -> None:
+def test_round_trip(value, ascii_only, separators):
     """Every JSON value that Python writes, in each layout, is read unchanged."""
     body = json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode()
     for way in WAYS:
@@ -189,13 +188,13 @@ LARGE = [
 
 
 @pytest.mark.parametrize("body", [*LARGE, *(b'{"a":' + each + b"}" for each in LARGE)])
-def test_numbers_keep_their_value(body: bytes) -> None:
+def test_numbers_keep_their_value(body):
     """Integers stay exact and floats stay floats, however large, with orjson too."""
     _same_both_ways(body)
 
 
 @either_way
-def test_skimming_reads_what_reading_reads(way: Any) -> None:
+def test_skimming_reads_what_reading_reads(way):
     """Valid text gives the same value, and invalid JSON raises ValueError."""
     assert way.skim_json(b'{"a": [1, "\xc3\xa9"]}') == {"a": [1, "é"]}
     with pytest.raises(ValueError):

@@ -26,7 +26,7 @@ NOW = datetime(2025, 6, 1, 12, 0, 0, 123000, tzinfo=UTC)
         timezones=st.just(UTC),
     ),
 )
-def test_the_text_has_all_values(task: str, window: float, now: datetime):
+def test_the_text_has_all_values(task, window, now):
     """For any task, window and time: `parse` reads what `str` writes."""
     token = SubmissionToken.new(task, window, now)
 
@@ -71,7 +71,7 @@ def test_the_mark_fits_the_api():
     ],
     ids=repr,
 )
-def test_other_texts_are_refused(text: str):
+def test_other_texts_are_refused(text):
     """An invalid text raises a typed error that does not repeat it."""
     with pytest.raises(InvalidRequestError) as caught:
         SubmissionToken.parse(text)
@@ -80,7 +80,7 @@ def test_other_texts_are_refused(text: str):
 
 
 @given(st.integers(0, 10**14 - 1))
-def test_every_time_that_matches_is_read_or_refused(milliseconds: int):
+def test_every_time_that_matches_is_read_or_refused(milliseconds):
     """A token with a time beyond the calendar is refused as a token, not with another error."""
     text = "bu1." + "0" * 32 + "." + "0" * 16 + f".{milliseconds}.1"
 
@@ -88,7 +88,7 @@ def test_every_time_that_matches_is_read_or_refused(milliseconds: int):
 
 
 @pytest.mark.parametrize(("seconds", "window"), [(0, 150), (45, 195), (-45, 150), (1e9, 9999999)])
-def test_a_window_can_be_extended(seconds: float, window: float):
+def test_a_window_can_be_extended(seconds, window):
     """An extended token is still valid; a clock that went back shortens nothing."""
     token = SubmissionToken.new("x", 150.0, NOW).extended(seconds)
 

@@ -34,7 +34,7 @@ from browser_use_async.structured_output.schema import output_schema
         ({"additionalProperties": 1}, "additionalProperties is not a schema"),
     ],
 )
-def test_schemas_that_no_answer_can_follow(schema: dict[str, Any], problem: str) -> None:
+def test_schemas_that_no_answer_can_follow(schema, problem):
     """The problem has its place inside the schema."""
     found = schema_problem(schema)
 
@@ -53,12 +53,12 @@ def test_schemas_that_no_answer_can_follow(schema: dict[str, Any], problem: str)
         {"items": [{"type": "string"}, {"type": "any"}], "additionalProperties": False},
     ],
 )
-def test_schemas_that_are_right(schema: dict[str, Any]) -> None:
+def test_schemas_that_are_right(schema):
     """Everything that the standard allows is accepted, unknown keywords too."""
     assert schema_problem(schema) is None
 
 
-def test_a_schema_is_checked_without_copies_of_its_places() -> None:
+def test_a_schema_is_checked_without_copies_of_its_places():
     """A long name is not copied for each part below it, and is cut in the message."""
     children: dict[str, Any] = {f"p{number}": {} for number in range(1_000)}
     children["p0"] = {"type": "x" * 20_000}
@@ -93,12 +93,12 @@ def test_a_schema_is_checked_without_copies_of_its_places() -> None:
         max_leaves=20,
     ).filter(lambda value: isinstance(value, dict))
 )
-def test_any_object_is_accepted_or_refused(schema: dict[str, Any]) -> None:
+def test_any_object_is_accepted_or_refused(schema):
     """No object makes the check raise another error or run for ever."""
     assert isinstance(schema_problem(schema), str | None)
 
 
-def test_schemas_of_our_own() -> None:
+def test_schemas_of_our_own():
     """The SDK's own schemas pass."""
     for kind in (list[int], dict[str, float], tuple[int, str], int | None):
         assert schema_problem(json.loads(output_schema(kind))) is None
@@ -118,7 +118,7 @@ def test_schemas_of_our_own() -> None:
         ),
     ],
 )
-def test_domains(domain: str) -> None:
+def test_domains(domain):
     """Hosts, their patterns, and addresses are accepted."""
     assert domain_problem(domain) is None
 
@@ -126,17 +126,17 @@ def test_domains(domain: str) -> None:
 @pytest.mark.parametrize(
     "domain", ["", " ", "not a domain", "a..b", "a.com;b.com", "@", "https://"]
 )
-def test_no_domains(domain: str) -> None:
+def test_no_domains(domain):
     """An entry that no page can match is refused, and the error shows a valid one."""
     assert str(domain_problem(domain)).endswith("*.shop.example for its subdomains")
 
 
-def test_a_long_domain_is_cut_in_the_message() -> None:
+def test_a_long_domain_is_cut_in_the_message():
     """The part in the message identifies it."""
     assert len(str(domain_problem(" x" * 10_000))) < 200
 
 
-def test_several_domains() -> None:
+def test_several_domains():
     """A list in one text is a mistake with an error of its own."""
     assert (
         domain_problem("a.com,b.com") == "'a.com,b.com' is several domains; give each one by itself"
@@ -156,7 +156,7 @@ def test_several_domains() -> None:
         ("other.json#/x", False),
     ],
 )
-def test_references_are_pointers(reference: str, found: bool) -> None:
+def test_references_are_pointers(reference, found):
     """They may lead into lists, and are percent-encoded, as in any URL."""
     schema = {
         "anyOf": [{"type": "string"}, {"type": "null"}],

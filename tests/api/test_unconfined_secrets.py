@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, CreateScheduledTaskRequest, RunTaskRequest
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import SECRET
 from tests.support.wire import answering, response
 
@@ -45,9 +44,7 @@ CALLS = [_run, _run_whole, _submit, _schedule, _schedule_whole]
 
 @pytest.mark.parametrize("kind", UNCONFINED)
 @pytest.mark.parametrize("call", CALLS)
-async def test_secrets_without_domains_give_a_warning(
-    serve: Serve, connect: Connect, call: Any, kind: str
-):
+async def test_secrets_without_domains_give_a_warning(serve, connect, call, kind):
     """Once, at the caller's line, in the words of the API, and without the value."""
     session = await connect(await serve(answering(CREATED)))
 
@@ -62,7 +59,7 @@ async def test_secrets_without_domains_give_a_warning(
     assert SECRET not in str(warning.message)
 
 
-async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
+async def test_a_line_in_a_loop_warns_once(serve, connect):
     """Under Python's own default filter a call site warns once, however often it runs."""
     session = await connect(await serve(answering(CREATED)))
 
@@ -86,7 +83,7 @@ async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
     ],
     ids=["with domains", "no secret", "null", "no secrets field", "nothing"],
 )
-async def test_nothing_to_warn_of(serve: Serve, connect: Connect, fields: dict[str, Any]):
+async def test_nothing_to_warn_of(serve, connect, fields):
     """Requests that follow the recommendation are sent without a warning."""
     session = await connect(await serve(answering(CREATED)))
 

@@ -55,19 +55,19 @@ EVERYTHING: dict[str, Any] = {
 
 
 @BOTH
-def test_a_good_request_is_unchanged(mode: Any) -> None:
+def test_a_good_request_is_unchanged(mode):
     """Values within their rules pass unchanged on both sides."""
     assert validate(RunTaskRequest, EVERYTHING, mode) == (EVERYTHING, [])
 
 
 @BOTH
-def test_what_is_not_given_stays_away(mode: Any) -> None:
+def test_what_is_not_given_stays_away(mode):
     """No default is added: the service reads missing fields from the browser profile."""
     assert validate(RunTaskRequest, {"task": "Buy milk"}, mode) == ({"task": "Buy milk"}, [])
 
 
 @BOTH
-def test_null_is_accepted_for_every_optional_field(mode: Any) -> None:
+def test_null_is_accepted_for_every_optional_field(mode):
     """Every field but `task` may be null."""
     nulls = dict.fromkeys(name for name in EVERYTHING if name != "task")
 
@@ -78,7 +78,7 @@ def test_null_is_accepted_for_every_optional_field(mode: Any) -> None:
 
 
 @BOTH
-def test_unknown_fields_are_ignored(mode: Any) -> None:
+def test_unknown_fields_are_ignored(mode):
     """The service ignores them; the session's own check for typing mistakes comes before this."""
     values, problems = validate(RunTaskRequest, {"task": "Buy milk", "enable": True}, mode)
 
@@ -86,7 +86,7 @@ def test_unknown_fields_are_ignored(mode: Any) -> None:
 
 
 @BOTH
-def test_all_problems_are_named_at_once(mode: Any) -> None:
+def test_all_problems_are_named_at_once(mode):
     """A caller can correct all mistakes at once."""
     _, problems = validate(
         RunTaskRequest, {"max_agent_steps": 201, "use_proxy": [], "metadata": {"": 5}}, mode
@@ -103,7 +103,7 @@ def test_all_problems_are_named_at_once(mode: Any) -> None:
 
 @BOTH
 @pytest.mark.parametrize("task", ["", " ", "\n\t "])
-def test_an_empty_task_is_refused(mode: Any, task: str) -> None:
+def test_an_empty_task_is_refused(mode, task):
     """An empty instruction is refused before it costs anything."""
     problem = _problem(mode, task=task)
 
@@ -112,7 +112,7 @@ def test_an_empty_task_is_refused(mode: Any, task: str) -> None:
 
 
 @BOTH
-def test_a_task_is_not_null(mode: Any) -> None:
+def test_a_task_is_not_null(mode):
     """The one required field cannot be null."""
     assert _problem(mode, task=None).kind == "string_type"
 
@@ -138,7 +138,7 @@ def test_a_task_is_not_null(mode: Any) -> None:
         ),
     ],
 )
-def test_bounds(mode: Any, fields: dict[str, Any], kind: str, context: dict[str, Any]) -> None:
+def test_bounds(mode, fields, kind, context):
     """A value just outside a bound is refused on both sides, with the figure."""
     problem = _problem(mode, **fields)
 
@@ -164,7 +164,7 @@ def test_bounds(mode: Any, fields: dict[str, Any], kind: str, context: dict[str,
         {"browser_profile_id": "😀"},
     ],
 )
-def test_just_within_bounds(mode: Any, fields: dict[str, Any]) -> None:
+def test_just_within_bounds(mode, fields):
     """The last allowed value is accepted on both sides."""
     assert _value(mode, **fields) == next(iter(fields.values()))
 
@@ -197,16 +197,14 @@ def test_just_within_bounds(mode: Any, fields: dict[str, Any]) -> None:
         ({"structured_output_json": "NaN"}, ("structured_output_json",), "value_error"),
     ],
 )
-def test_kinds(
-    mode: Any, fields: dict[str, Any], location: tuple[str | int, ...], kind: str
-) -> None:
+def test_kinds(mode, fields, location, kind):
     """A value of the wrong JSON type is refused on both sides, at its exact place."""
     problem = _problem(mode, **fields)
 
     assert (problem.location, problem.kind) == (location, kind)
 
 
-def test_a_long_key_is_shown_shortened() -> None:
+def test_a_long_key_is_shown_shortened():
     """The place of a problem does not repeat a key of a million characters."""
     assert len(str(_problem(SERVER, metadata={"k" * 1_000_000: "v"}).location)) < 200
 
@@ -223,7 +221,7 @@ def test_a_long_key_is_shown_shortened() -> None:
         ({"page": "2.0"}, {"page": 2}),
     ],
 )
-def test_queries(given: dict[str, str], expected: dict[str, int]) -> None:
+def test_queries(given, expected):
     """The server converts query text as the service does, and adds no defaults."""
     assert validate(PageQuery, given, SERVER) == (expected, [])
 
@@ -246,7 +244,7 @@ def test_queries(given: dict[str, str], expected: dict[str, int]) -> None:
         (None, "int_type"),
     ],
 )
-def test_hostile_queries(value: Any, kind: str) -> None:
+def test_hostile_queries(value, kind):
     """Invalid query texts are refused with the service's name for the problem."""
     (problem,) = validate(PageQuery, {"page": value}, SERVER)[1]
 
@@ -255,7 +253,7 @@ def test_hostile_queries(value: Any, kind: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("model", [TaskId, TaskFile])
-def test_missing_parameters(mode: Any, model: type[Any]) -> None:
+def test_missing_parameters(mode, model):
     """Each missing parameter is named."""
     _, problems = validate(model, {}, mode)
 
@@ -280,7 +278,7 @@ def test_missing_parameters(mode: Any, model: type[Any]) -> None:
         {"metadata": {"a": CANARY * 100}},
     ],
 )
-def test_a_problem_shows_no_value(mode: Any, fields: dict[str, Any]) -> None:
+def test_a_problem_shows_no_value(mode, fields):
     """Place, message and context are for logs and exceptions; the value is left out."""
     problem = _problem(mode, **fields)
 

@@ -33,13 +33,13 @@ def _value(mode: Any, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("value", ["5", 5.0, True, 5.5, float("nan")])
-def test_the_client_accepts_only_integers(value: Any) -> None:
+def test_the_client_accepts_only_integers(value):
     """In Python an integer is an int: conversion is for JSON and query strings."""
     assert _problem(CLIENT, max_agent_steps=value).kind == "int_type"
 
 
 @pytest.mark.parametrize("value", ["true", 1, 0, 1.0, "no"])
-def test_the_client_accepts_only_booleans(value: Any) -> None:
+def test_the_client_accepts_only_booleans(value):
     """`use_proxy=0` is more likely a mistake than an intention."""
     assert _problem(CLIENT, use_proxy=value).kind == "bool_type"
 
@@ -56,7 +56,7 @@ def test_the_client_accepts_only_booleans(value: Any) -> None:
         ("use_proxy", 0, False),
     ],
 )
-def test_the_server_converts(field: str, value: Any, expected: Any) -> None:
+def test_the_server_converts(field, value, expected):
     """The bundled server accepts every form that the service accepts."""
     assert _value(SERVER, **{field: value}) == expected
 
@@ -65,7 +65,7 @@ def test_the_server_converts(field: str, value: Any, expected: Any) -> None:
     ("field", "value"),
     [("llm_model", "gpt-9"), ("llm_model", LlmModel("gpt-9")), ("proxy_country_code", "nz")],
 )
-def test_enums_are_open_for_the_client(field: str, value: str) -> None:
+def test_enums_are_open_for_the_client(field, value):
     """A model that the service adds later can be used without a new version of the SDK."""
     assert _value(CLIENT, **{field: value}) == value
     assert _problem(SERVER, **{field: value}).kind == "enum"
@@ -73,12 +73,12 @@ def test_enums_are_open_for_the_client(field: str, value: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("value", ["US", "us", "Us", ProxyCountry.US])
-def test_countries_in_either_case(mode: Any, value: str) -> None:
+def test_countries_in_either_case(mode, value):
     """Documentation has US and the schema us: lower case is sent and stored."""
     assert _value(mode, proxy_country_code=value) == "us"
 
 
-def test_models_differ_by_case() -> None:
+def test_models_differ_by_case():
     """Only countries are lower-cased."""
     assert _problem(SERVER, llm_model="O3").kind == "enum"
 
@@ -96,19 +96,19 @@ MOMENT = datetime(2025, 11, 1, 10, 48, 1, tzinfo=UTC)
 
 @BOTH
 @pytest.mark.parametrize("text", ["2025-11-01T10:48:01Z", "2025-11-01T10:48:01"])
-def test_moments_as_text(mode: Any, text: str) -> None:
+def test_moments_as_text(mode, text):
     """ISO 8601 text becomes a time; a text without a zone is UTC."""
     assert _schedule(text, mode) == MOMENT
 
 
 @BOTH
 @pytest.mark.parametrize("value", ["tomorrow", 5, True, [], ""])
-def test_texts_that_are_no_time(mode: Any, value: Any) -> None:
+def test_texts_that_are_no_time(mode, value):
     """Any other text is refused."""
     assert _schedule(value, mode) == "datetime_type"
 
 
-def test_the_client_accepts_aware_datetimes() -> None:
+def test_the_client_accepts_aware_datetimes():
     """A naive datetime could mean any time zone, so it is refused with the reason."""
     assert _schedule(MOMENT, CLIENT) == MOMENT
     assert _schedule(MOMENT.replace(tzinfo=None), CLIENT) == "timezone_aware"

@@ -1,9 +1,8 @@
 """A bundled server whose tasks are quick, sessions with it, and helpers to read the results."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -97,7 +96,7 @@ class Open(Protocol):
 
 
 @pytest.fixture
-async def launch(nothing_leaks: None) -> AsyncIterator[Serve]:
+async def launch(nothing_leaks):
     """Start servers; at the end none may be left."""
     async with AsyncExitStack() as stack:
 
@@ -110,7 +109,7 @@ async def launch(nothing_leaks: None) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def session_with(launch: Serve) -> AsyncIterator[Open]:
+async def session_with(launch):
     """Open sessions."""
     async with AsyncExitStack() as stack:
 
@@ -129,19 +128,19 @@ async def session_with(launch: Serve) -> AsyncIterator[Open]:
 
 
 @pytest.fixture
-async def program() -> AsyncIterator[Program]:
+async def program():
     """The program that is killed."""
     async with Program() as started:
         yield started
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Path:
+def ledger(tmp_path):
     """A path without a ledger."""
     return tmp_path / "run.db"
 
 
 @pytest.fixture
-def texts() -> Callable[[int], list[str]]:
+def texts():
     """This many different tasks."""
     return lambda count: [f"Task {number}" for number in range(count)]

@@ -92,7 +92,7 @@ def _runs() -> st.SearchStrategy[Run]:
 
 
 @given(_runs())
-def test_a_limit_is_never_passed(run: Run) -> None:
+def test_a_limit_is_never_passed(run):
     """For any costs, and for any order of the ends."""
     run.run()
 
@@ -102,7 +102,7 @@ def test_a_limit_is_never_passed(run: Run) -> None:
 
 
 @given(_runs())
-def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
+def test_nothing_stays_reserved_when_nothing_runs(run):
     """Each reservation is released, so that other tasks can use what was not spent."""
     run.run()
 
@@ -111,7 +111,7 @@ def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
 
 
 @given(_runs())
-def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
+def test_an_ample_limit_admits_everything_at_once(run):
     """A limit that covers all maxima delays nothing, and neither does no limit."""
     run.budget.limit_cents = sum((job.price.maximum_cents for job in run.jobs), Decimal(0))
     run.run()
@@ -123,7 +123,7 @@ def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
 
 
 @given(_prices(), st.decimals(4, 3000, places=2))
-def test_the_steps_within_an_amount_are_paid_by_it(price: TaskPrice, cents: Decimal) -> None:
+def test_the_steps_within_an_amount_are_paid_by_it(price, cents):
     """The advice about `max_agent_steps` is right: this many steps fit, and one more does not."""
     steps = price.steps_within(cents)
 
@@ -145,7 +145,7 @@ def _queue(limit: int, *, reserved: int = 0) -> Admission:
     )
 
 
-async def test_who_came_first_is_admitted_first() -> None:
+async def test_who_came_first_is_admitted_first():
     """One task fits at a time, and those that wait start in their order."""
     queue = _queue(76)
     admitted: list[int] = []
@@ -162,7 +162,7 @@ async def test_who_came_first_is_admitted_first() -> None:
     assert queue.note is None
 
 
-async def test_a_cancelled_task_gives_its_turn_to_the_next() -> None:
+async def test_a_cancelled_task_gives_its_turn_to_the_next():
     """A task that is cancelled at the head of the queue delays no other."""
     queue = _queue(76)
     assert await queue.admit(item(0), REQUEST)
@@ -176,7 +176,7 @@ async def test_a_cancelled_task_gives_its_turn_to_the_next() -> None:
     assert head.cancelled()
 
 
-async def test_a_waiting_task_is_refused_when_too_little_is_left() -> None:
+async def test_a_waiting_task_is_refused_when_too_little_is_left():
     """A task waits while another one runs, and is refused when that one has cost too much."""
     queue = _queue(76)
     assert await queue.admit(item(0), REQUEST)
@@ -191,7 +191,7 @@ async def test_a_waiting_task_is_refused_when_too_little_is_left() -> None:
     assert "$0.01 of the budget of $0.76 are left" in str(queue.note)
 
 
-async def test_an_abandoned_task_stays_reserved_and_is_not_waited_for() -> None:
+async def test_an_abandoned_task_stays_reserved_and_is_not_waited_for():
     """A task that runs on although this run does not follow it still costs money."""
     queue = _queue(100)
     assert await queue.admit(item(0), REQUEST)
@@ -202,7 +202,7 @@ async def test_an_abandoned_task_stays_reserved_and_is_not_waited_for() -> None:
     assert not await queue.admit(item(2), REQUEST)
 
 
-async def test_tasks_of_earlier_runs_are_reserved_for_before_the_input_names_them() -> None:
+async def test_tasks_of_earlier_runs_are_reserved_for_before_the_input_names_them():
     """The reservations in the ledger count from the beginning, and once."""
     queue = _queue(200, reserved=2 * 76)
     assert not await queue.admit(item(0), REQUEST)

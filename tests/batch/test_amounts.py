@@ -20,7 +20,7 @@ from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.cli.app import parse
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Held, Open, Serve, hanging
+from tests.batch.conftest import Held, hanging
 from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
@@ -38,9 +38,7 @@ def _states(ledger: Path) -> tuple[int, int]:
 
 
 @pytest.mark.long
-async def test_never_more_at_once_and_no_more_memory_for_more_items(
-    launch: Serve, session_with: Open
-) -> None:
+async def test_never_more_at_once_and_no_more_memory_for_more_items(launch, session_with):
     """Items in progress stay below the bound, and memory does not grow with the input."""
     server = await launch()
     session = await session_with(server)
@@ -59,9 +57,7 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
     assert max(kept) <= 6 * 10  # a few for each that is under way, and far from 200
 
 
-async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(launch, session_with, texts):
     """With two slots for ten at once, all items run, and none fails."""
     executor = Held()
     server = await launch(max_concurrent_tasks=2, executor=executor)
@@ -77,9 +73,7 @@ async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
     assert refused > 0
 
 
-async def test_an_item_that_waits_for_a_slot_is_new(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_an_item_that_waits_for_a_slot_is_new(launch, session_with, ledger, texts):
     """A refused slot means that no task exists, so that the next run need not search."""
     server = await launch(max_concurrent_tasks=1, executor=hanging({}))
     session = await session_with(server, limits=CallLimits(slot_timeout=60))
@@ -95,15 +89,13 @@ async def test_an_item_that_waits_for_a_slot_is_new(
     await asyncio.wait([running])
 
 
-async def test_a_huge_answer_is_given_and_not_kept(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_huge_answer_is_given_and_not_kept(launch, session_with, ledger):
     """20 MB are returned, the ledger keeps their size only, and the next run reads them again."""
     huge = Scenario(steps=("Look",), step_seconds=0.0, output="x" * 20_000_000)
     session = await session_with(await launch(scenarios={"huge": huge}))
 
     first = await session.run_many(["huge"], concurrency=1, ledger=ledger).collect()
-    kept = ledger.stat().st_size  # noqa: ASYNC240
+    kept = ledger.stat().st_size
     again = await session.run_many(["huge"], concurrency=1, ledger=ledger).collect()
 
     assert len(first[0].output or "") == len(again[0].output or "") == 20_000_000
@@ -111,7 +103,7 @@ async def test_a_huge_answer_is_given_and_not_kept(
     assert next(read_ledger(ledger).rows()).output_bytes == 20_000_000
 
 
-def test_as_many_run_at_once_by_default_wherever_a_batch_is_run() -> None:
+def test_as_many_run_at_once_by_default_wherever_a_batch_is_run():
     """`run_many`, `batch.work` and the command line have the same default: ten."""
     command = parse(["batch", "run", "rows.csv"]).params
     methods = (BrowserUseSession.run_many, batch.work)

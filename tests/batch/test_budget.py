@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.server.executors.scripted import Scenario
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Held, Open, Serve
+from tests.batch.conftest import Held
 from tests.support.hygiene import raises
 from tests.support.patience import until
 
@@ -25,9 +24,7 @@ ONE_STEP = {"max_agent_steps": 1}
 
 @pytest.mark.parametrize("concurrency", [1, 8])
 @pytest.mark.parametrize("is_lazy", [False, True])
-async def test_a_budget_ends_submitting(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts, concurrency: int, is_lazy: bool
-) -> None:
+async def test_a_budget_ends_submitting(launch, session_with, ledger, texts, concurrency, is_lazy):
     """At the cap nothing more is submitted, running tasks end, and more money runs the rest."""
     server = await launch()
     session = await session_with(server)
@@ -51,9 +48,7 @@ async def test_a_budget_ends_submitting(
     assert (view.cost_cents, view.budget_cents) == (12 * EACH, 100)
 
 
-async def test_items_left_out_are_reported_with_their_cost(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_items_left_out_are_reported_with_their_cost(launch, session_with, texts):
     """The batch reports that its budget did not suffice, and by how much."""
     long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
     server = await launch(scenarios={"Task": long})
@@ -73,9 +68,7 @@ async def test_items_left_out_are_reported_with_their_cost(
     assert not any(each.stopped_by or each.left_out or each.next_cents for each in early)
 
 
-async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(launch, session_with, texts):
     """An item that did not fit for a while was not left out."""
     session = await session_with(await launch())
 
@@ -87,9 +80,7 @@ async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
     assert (batch.progress.left_out, batch.progress.next_cents) == (0, None)
 
 
-async def test_a_budget_of_nothing_sends_nothing(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_budget_of_nothing_sends_nothing(launch, session_with, texts):
     """With a budget of zero nothing is sent, and the error says so."""
     server = await launch()
     session = await session_with(server)
@@ -100,9 +91,7 @@ async def test_a_budget_of_nothing_sends_nothing(
     assert server.requests["run_task"] == 0
 
 
-async def test_what_an_earlier_run_spent_counts(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_what_an_earlier_run_spent_counts(launch, session_with, ledger, texts):
     """The budget is for the whole batch, over all its runs."""
     server = await launch()
     session = await session_with(server)
@@ -116,9 +105,7 @@ async def test_what_an_earlier_run_spent_counts(
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-async def test_an_empty_balance_pauses_the_batch(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts, concurrency: int
-) -> None:
+async def test_an_empty_balance_pauses_the_batch(launch, session_with, ledger, texts, concurrency):
     """When the account has no money left, the rest stays new."""
     broke = Fault("status", "run_task", status=402, calls=range(4, 40))
     server = await launch(faults=[broke])
@@ -135,9 +122,7 @@ async def test_an_empty_balance_pauses_the_batch(
     assert len(await rich.run_many(texts(8), concurrency=3, ledger=ledger).collect()) == 8
 
 
-async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(launch, session_with, texts):
     """One line of the progress names it while few run; with that maximum all run at once."""
     held = Held()
     session = await session_with(await launch(executor=held))
@@ -161,7 +146,7 @@ async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
     await collecting
 
 
-def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
+def test_an_estimate_takes_all_the_steps_that_a_task_may():
     """The maximum of a request is computed from its model and steps, or the shared ones."""
     requests = [
         "text",

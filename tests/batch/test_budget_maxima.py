@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.prices import task_cents
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Held, Open, Serve, hanging
-from tests.batch.priced_world import MODELS, StepsOf, mixed, run_batches
+from tests.batch.conftest import Held, hanging
+from tests.batch.priced_world import MODELS, mixed, run_batches
 from tests.support.hygiene import KEY, raises
 from tests.support.patience import PATIENCE, until
 
@@ -28,9 +27,7 @@ MAXIMUM = task_cents(75)
 @pytest.mark.parametrize("models", [MODELS[:1], MODELS], ids=["one model", "several models"])
 @pytest.mark.parametrize("budget", [500, 1000])
 @pytest.mark.parametrize("steps_of", [lambda _number: 3, lambda _number: 75, mixed])
-def test_a_budget_is_never_exceeded(
-    steps_of: StepsOf, budget: int, models: tuple[str, ...]
-) -> None:
+def test_a_budget_is_never_exceeded(steps_of, budget, models):
     """With 50 at once, whatever tasks cost; and the budget is used as far as maxima fit."""
     run = {"steps_of": steps_of, "count": MANY, "budget_cents": budget, "concurrency": 50}
 
@@ -43,7 +40,7 @@ def test_a_budget_is_never_exceeded(
 
 
 @pytest.mark.long
-def test_several_runs_keep_one_budget(tmp_path: Path) -> None:
+def test_several_runs_keep_one_budget(tmp_path):
     """What earlier runs spent counts."""
     run = {"count": MANY, "concurrency": 50}
 
@@ -58,7 +55,7 @@ def test_several_runs_keep_one_budget(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_an_ample_budget_costs_neither_time_nor_requests() -> None:
+def test_an_ample_budget_costs_neither_time_nor_requests():
     """While all running tasks fit with their maximum, they run as without a budget."""
     run = {"steps_of": mixed, "count": 100, "concurrency": 50}
     (free,) = run_batches({**run, "budget_cents": None})
@@ -68,7 +65,7 @@ def test_an_ample_budget_costs_neither_time_nor_requests() -> None:
     assert ample.calls == free.calls
 
 
-async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) -> None:
+async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger):
     """The ledger is not opened, and the error says what would help."""
     requests = [RunTaskRequest("a"), RunTaskRequest("b", llm_model="claude-sonnet-4-20250514")]
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
@@ -80,12 +77,10 @@ async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) 
     assert "189 cents" in message  # the value that it must have
     assert "max_agent_steps to 39" in message
     assert "nothing was sent" in message
-    assert not ledger.exists()  # noqa: ASYNC240
+    assert not ledger.exists()
 
 
-async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(launch, session_with, texts):
     """The advice of the error works."""
     session = await session_with(await launch())
 
@@ -95,9 +90,7 @@ async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
     assert batch.progress.next_cents == Decimal("98.5")
 
 
-async def test_a_lazy_input_is_refused_with_its_first_task(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_lazy_input_is_refused_with_its_first_task(launch, session_with, texts):
     """An input of unknown size is refused when its first task is."""
     server = await launch()
     session = await session_with(server)
@@ -111,9 +104,7 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
 
 
 @pytest.mark.parametrize("most", [60, 75])
-async def test_a_task_that_does_not_fit_the_budget_is_left_out(
-    launch: Serve, session_with: Open, most: int
-) -> None:
+async def test_a_task_that_does_not_fit_the_budget_is_left_out(launch, session_with, most):
     """Its maximum exceeds what is left, or the whole budget; the report has that maximum."""
     session = await session_with(await launch())
     requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=most)]
@@ -128,8 +119,8 @@ async def test_a_task_that_does_not_fit_the_budget_is_left_out(
 
 
 async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
-    launch: Serve, session_with: Open, texts: Texts, ledger: Path
-) -> None:
+    launch, session_with, texts, ledger
+):
     """A task that an earlier run left running has its reservation, wherever it is in the input."""
     server = await launch(executor=hanging())
     session = await session_with(server)
@@ -154,9 +145,7 @@ async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
     assert batch.progress.left_out == 1
 
 
-async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(launch, session_with, texts):
     """A task whose wait timed out runs on, and may cost its maximum."""
     server = await launch(executor=hanging())
     session = await session_with(server)
@@ -170,9 +159,7 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
     assert batch.progress.running_cents == 2 * MAXIMUM
 
 
-async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(launch, session_with, texts):
     """An admitted item is not sent after a drain: its money goes to the next in the queue."""
     held = Held()
     server = await launch(executor=held)
@@ -187,9 +174,7 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
     assert len(await asyncio.wait_for(collecting, PATIENCE)) == len(server.store.tasks) == 1
 
 
-async def test_an_unknown_item_keeps_its_maximum(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_an_unknown_item_keeps_its_maximum(launch, session_with, ledger):
     """Its task may come late: the others have what the budget has beside it."""
     server = await launch(
         submission_keys=False, faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)]
@@ -230,9 +215,9 @@ async def test_an_unknown_item_keeps_its_maximum(
     ],
     ids=repr,
 )
-async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledger: Path) -> None:
+async def test_a_budget_that_is_no_amount_of_money_is_refused(budget, ledger):
     """A typed error names the field, before the ledger is opened."""
-    ledger.write_bytes(b"not a ledger")  # noqa: ASYNC240
+    ledger.write_bytes(b"not a ledger")
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(InvalidRequestError) as caught:
             session.run_many(["a"], concurrency=1, ledger=ledger, budget_cents=budget)
@@ -242,9 +227,7 @@ async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledge
 
 
 @pytest.mark.parametrize("budget", [3.5, 18, 17.5, Decimal("17.5"), 10**15], ids=repr)
-async def test_amounts_of_any_numeric_type_are_budgets(
-    launch: Serve, session_with: Open, ledger: Path, budget: Any
-) -> None:
+async def test_amounts_of_any_numeric_type_are_budgets(launch, session_with, ledger, budget):
     """An amount of cents of any numeric type reaches the ledger unchanged."""
     session = await session_with(await launch())
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ DATES: dict[str, Callable[[datetime], str | None]] = {
 
 
 @pytest.mark.long
-def test_no_clock_makes_an_item_paid_twice(tmp_path: Path) -> None:
+def test_no_clock_makes_an_item_paid_twice(tmp_path):
     """Random faults and crashes, a clock that is set repeatedly, and wrong dates."""
     report = sum(
         (simulate_batch(seed, CLOCKS, tmp_path / f"{seed}.db") for seed in range(15)), Report()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import attrs
 import pytest
@@ -11,7 +10,7 @@ from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.batch import StopReason
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import POLL, QUICK, RETRY, Open, Serve, hanging
+from tests.batch.conftest import POLL, QUICK, RETRY, hanging
 from tests.support.patience import PATIENCE, until
 
 # Without held calls, which the server answers only after half a minute.
@@ -24,9 +23,7 @@ def _statuses(server: LocalServer) -> set[TaskStatus]:
 
 
 @pytest.mark.parametrize("way", ["break", "raise", "cancel"])
-async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(
-    launch: Serve, texts: Texts, way: str
-) -> None:
+async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(launch, texts, way):
     """Without a ledger no other run knows them, also when the session is closed at once."""
     server = await launch(executor=hanging({"Task 0": QUICK}))
     seen = asyncio.Event()
@@ -57,8 +54,8 @@ async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(
 
 @pytest.mark.parametrize("is_answered", [True, False])
 async def test_closing_the_session_stops_what_no_ledger_knows(
-    launch: Serve, session_with: Open, texts: Texts, is_answered: bool
-) -> None:
+    launch, session_with, texts, is_answered
+):
     """The program that collects gets an error; the tasks are stopped, unanswered ones too."""
     slow = Fault("latency", "run_task", seconds=0.5, probability=0.0 if is_answered else 1.0)
     server = await launch(executor=hanging(), faults=[slow])
@@ -77,8 +74,8 @@ async def test_closing_the_session_stops_what_no_ledger_knows(
 
 @pytest.mark.long
 async def test_what_waits_for_a_slot_is_not_sent_when_the_session_closes(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+    launch, session_with, texts
+):
     """The slot of a task that is stopped is used by no other task of the batch."""
     slow = Fault("latency", "stop_task", seconds=2, when="after")
     server = await launch(max_concurrent_tasks=1, executor=hanging(), faults=[slow])
@@ -93,9 +90,7 @@ async def test_what_waits_for_a_slot_is_not_sent_when_the_session_closes(
     assert [task.status for task in server.store.tasks] == [TaskStatus.STOPPED]
 
 
-async def test_closing_the_session_names_the_tasks_that_live_on(
-    launch: Serve, session_with: Open
-) -> None:
+async def test_closing_the_session_names_the_tasks_that_live_on(launch, session_with):
     """Where tasks are left running without a ledger, the error has the id of each."""
     server = await launch(executor=hanging())
     session = await session_with(server, poll=POLLED)
@@ -112,9 +107,7 @@ async def test_closing_the_session_names_the_tasks_that_live_on(
     assert all(task.id in str(caught.value) for task in server.store.tasks)
 
 
-async def test_closing_a_batch_twice_stops_nothing_twice(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_closing_a_batch_twice_stops_nothing_twice(launch, session_with, texts):
     """Leaving the loop, the `async with` around it and `aclose` close the batch once."""
     server = await launch(executor=hanging({"Task 0": QUICK}))
     session = await session_with(server)
@@ -129,9 +122,7 @@ async def test_closing_a_batch_twice_stops_nothing_twice(
     assert server.requests["stop_task"] == 2
 
 
-async def test_an_error_of_every_wait_stops_what_no_ledger_knows(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_an_error_of_every_wait_stops_what_no_ledger_knows(launch, session_with, texts):
     """The error names one task at most; the others would run on unknown."""
     server = await launch(executor=hanging())
     session = await session_with(server, retry=RETRY, poll=POLLED)
@@ -154,7 +145,7 @@ async def _waiting(given: list[str]) -> AsyncIterator[str]:
     await asyncio.get_running_loop().create_future()
 
 
-async def test_an_error_ends_a_batch_whose_input_waits(launch: Serve, session_with: Open) -> None:
+async def test_an_error_ends_a_batch_whose_input_waits(launch, session_with):
     """An error that applies to every item is raised at once, not with the next item."""
     refusal = Fault("status", "run_task", status=401)
     session = await session_with(await launch(faults=[refusal]))
@@ -164,9 +155,7 @@ async def test_an_error_ends_a_batch_whose_input_waits(launch: Serve, session_wi
             await session.run_many(_waiting(["Task"]), concurrency=2).collect()
 
 
-async def test_closing_the_session_ends_a_batch_whose_input_waits(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_closing_the_session_ends_a_batch_whose_input_waits(launch, session_with, ledger):
     """It does not wait for the next item either."""
     server = await launch()
     session = await session_with(server)
@@ -181,9 +170,7 @@ async def test_closing_the_session_ends_a_batch_whose_input_waits(
             await collecting
 
 
-async def test_a_used_up_budget_ends_a_batch_whose_input_waits(
-    launch: Serve, session_with: Open
-) -> None:
+async def test_a_used_up_budget_ends_a_batch_whose_input_waits(launch, session_with):
     """Nothing that the input could give would be submitted."""
     session = await session_with(await launch())
     items = _waiting(["Task", "Another"])

@@ -4,14 +4,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_use_async import BrowserUseSession, TaskStatus, errors
-from browser_use_async.testing import Fault, Scenario, ScriptedExecutor, ThreadedServer
-from tests.batch.conftest import POLL, QUICK, Open, Serve, hanging
+from browser_use_async.testing import Fault, Scenario, ScriptedExecutor
+from tests.batch.conftest import POLL, QUICK, hanging
 from tests.support.eager import eager_task
 from tests.support.patience import PATIENCE, until
 
@@ -19,12 +18,12 @@ Texts = Callable[[int], list[str]]
 
 
 @pytest.fixture
-def browser_use_server_options() -> dict[str, object]:
+def browser_use_server_options():
     """A server in a thread, so that only the session's asyncio tasks are in the test's loop."""
     return {"executor": ScriptedExecutor({"Task": QUICK}, default=Scenario(hangs=True))}
 
 
-async def test_a_batch_that_closes_submits_nothing_more(launch: Serve, session_with: Open) -> None:
+async def test_a_batch_that_closes_submits_nothing_more(launch, session_with):
     """While the batch waits for an answer, to stop its task, workers begin nothing new."""
     server = await launch(faults=[Fault("latency", "run_task", seconds=1, calls=1, when="before")])
     session = await session_with(server)
@@ -40,7 +39,7 @@ async def test_a_batch_that_closes_submits_nothing_more(launch: Serve, session_w
     assert server.tasks_created <= sent + 3
 
 
-async def test_a_batch_that_closes_tries_nothing_again(launch: Serve, session_with: Open) -> None:
+async def test_a_batch_that_closes_tries_nothing_again(launch, session_with):
     """An answer without a task ends an item, which would be retried otherwise."""
     refusal = Fault("status", "run_task", status=429)
     slow = Fault("latency", "run_task", seconds=1)
@@ -56,9 +55,7 @@ async def test_a_batch_that_closes_tries_nothing_again(launch: Serve, session_wi
     assert server.requests["run_task"] == 1
 
 
-async def test_a_second_cancellation_aborts_no_stop(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_a_second_cancellation_aborts_no_stop(launch, session_with, texts):
     """Cancelled again while it waits for an answer, a batch still stops all of its tasks."""
     slow = Fault("latency", "run_task", seconds=1, calls=3)
     server = await launch(executor=hanging(), faults=[slow])
@@ -79,8 +76,8 @@ async def test_a_second_cancellation_aborts_no_stop(
 
 @pytest.mark.parametrize("spares_consumer", [False, True])
 async def test_a_program_that_cancels_everything_leaves_no_task_running(
-    browser_use_server: ThreadedServer, spares_consumer: bool
-) -> None:
+    browser_use_server, spares_consumer
+):
     """Workers that the program cancels still stop their tasks, and the batch says so."""
     key, url = browser_use_server.api_key, browser_use_server.base_url
     me = asyncio.current_task()
@@ -106,8 +103,8 @@ async def test_a_program_that_cancels_everything_leaves_no_task_running(
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_an_input_that_awaits_what_was_cancelled_has_not_ended(
-    launch: Serve, session_with: Open, ledger: Path, concurrency: int
-) -> None:
+    launch, session_with, ledger, concurrency
+):
     """Its `CancelledError` is an exception of the input, and not its end."""
     session = await session_with(await launch())
 
@@ -122,9 +119,7 @@ async def test_an_input_that_awaits_what_was_cancelled_has_not_ended(
         await session.run_many(given(), concurrency=concurrency, ledger=ledger).collect()
 
 
-async def test_budgets_count_the_task_of_a_lost_answer(
-    browser_use_server: ThreadedServer,
-) -> None:
+async def test_budgets_count_the_task_of_a_lost_answer(browser_use_server):
     """An adopted task is charged with its cost, and its reservation is released."""
     browser_use_server.set_faults([Fault("lost_reply", "run_task", calls=1)])
     key, url = browser_use_server.api_key, browser_use_server.base_url
@@ -141,7 +136,7 @@ async def test_budgets_count_the_task_of_a_lost_answer(
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
-async def test_eager_tasks_keep_to_the_concurrency(browser_use_server: ThreadedServer) -> None:
+async def test_eager_tasks_keep_to_the_concurrency(browser_use_server):
     """In a loop with eager tasks, a batch runs no more items than `concurrency`."""
     key, url = browser_use_server.api_key, browser_use_server.base_url
     loop: Any = asyncio.get_running_loop()

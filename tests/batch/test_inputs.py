@@ -1,7 +1,6 @@
 """The input of a batch: invalid items, exceptions, repeated keys, and other inputs later."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +12,12 @@ from browser_use_async import (
 )
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Open, Serve
 from tests.support.hygiene import raises
 
 Texts = Callable[[int], list[str]]
 
 
-async def test_poison_is_set_aside(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_poison_is_set_aside(launch, session_with, ledger):
     """An item that cannot be sent or is refused is a dead letter with a reason; the others run."""
     refusal = Fault("status", "run_task", status=422, probability=1.0, calls=1)
     server = await launch(faults=[refusal])
@@ -59,9 +57,7 @@ async def test_poison_is_set_aside(launch: Serve, session_with: Open, ledger: Pa
     assert "status 422" in str(again[0].error) or "422" in str(again[0].error)
 
 
-async def test_dead_letters_are_tried_again_if_asked_for(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_dead_letters_are_tried_again_if_asked_for(launch, session_with, ledger):
     """A dead letter is tried again on request, or when its content was corrected."""
     refusals = Fault("status", "run_task", status=422, first=2)
     server = await launch(faults=[refusals])
@@ -83,12 +79,7 @@ async def test_dead_letters_are_tried_again_if_asked_for(
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-async def test_an_input_that_raises_ends_the_batch_in_order(
-    launch: Serve,
-    session_with: Open,
-    ledger: Path,
-    is_async: bool,
-) -> None:
+async def test_an_input_that_raises_ends_the_batch_in_order(launch, session_with, ledger, is_async):
     """The items before the exception are completed, and the error says how many there were."""
     server = await launch()
     session = await session_with(server)
@@ -116,9 +107,7 @@ async def test_an_input_that_raises_ends_the_batch_in_order(
     assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 2
 
 
-async def test_an_item_that_stands_twice_is_done_once(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_an_item_that_stands_twice_is_done_once(launch, session_with, ledger):
     """The same content, or the same key with the same content, is one task with several results."""
     server = await launch()
     session = await session_with(server)
@@ -137,12 +126,7 @@ async def test_an_item_that_stands_twice_is_done_once(
 
 
 @pytest.mark.parametrize("in_one_run", [True, False])
-async def test_a_key_that_means_something_else_is_refused(
-    launch: Serve,
-    session_with: Open,
-    ledger: Path,
-    in_one_run: bool,
-) -> None:
+async def test_a_key_that_means_something_else_is_refused(launch, session_with, ledger, in_one_run):
     """Changed content under a key is refused, in the same input and in the next run."""
     server = await launch()
     session = await session_with(server)
@@ -159,8 +143,8 @@ async def test_a_key_that_means_something_else_is_refused(
 
 
 async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+    launch, session_with, ledger
+):
     """A dead letter may be corrected in the next run; in the same run its key is taken."""
     session = await session_with(await launch())
 
@@ -170,9 +154,7 @@ async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
     assert "earlier in the input" in str(caught.value)
 
 
-async def test_a_refused_item_that_is_named_twice_is_tried_once(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_refused_item_that_is_named_twice_is_tried_once(launch, session_with, ledger):
     """This includes a run that tries refused items again."""
     server = await launch(faults=[Fault("status", "run_task", status=422)])
     session = await session_with(server)
@@ -186,9 +168,7 @@ async def test_a_refused_item_that_is_named_twice_is_tried_once(
     assert server.requests["run_task"] == batch.progress.duplicates == 1
 
 
-async def test_the_next_run_goes_by_keys_and_not_by_places(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_the_next_run_goes_by_keys_and_not_by_places(launch, session_with, ledger):
     """In another order, with more items and with fewer, nothing is done twice."""
     server = await launch()
     session = await session_with(server)

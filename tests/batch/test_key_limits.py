@@ -17,7 +17,7 @@ from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import read_ledger
 from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.server import LocalServer
-from tests.batch.conftest import Held, Open, Serve
+from tests.batch.conftest import Held
 from tests.batch.world import AT_ONCE, BatchWorld
 from tests.proofs.world.machines import MachineLaws
 from tests.proofs.world.worker import Job
@@ -56,9 +56,7 @@ def items(*keys: str) -> list[BatchItem]:
 
 
 @pytest.mark.parametrize("has_ledger", [True, False])
-async def test_no_more_than_so_many_of_a_key_run_at_once(
-    launch: Serve, session_with: Open, ledger: Path, has_ledger: bool
-) -> None:
+async def test_no_more_than_so_many_of_a_key_run_at_once(launch, session_with, ledger, has_ledger):
     """Each site has at most two tasks at once, and all items end."""
     executor = Held()
     server = await launch(executor=executor)
@@ -82,9 +80,7 @@ async def test_no_more_than_so_many_of_a_key_run_at_once(
     assert most_of_each(server) == {"a": 2, "b": 2, "c": 2}
 
 
-async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
-    launch: Serve, session_with: Open
-) -> None:
+async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(launch, session_with):
     """One key has a task that runs on and many items that wait: all other items end."""
     executor = Held("a/0")
     server = await launch(executor=executor)
@@ -112,9 +108,7 @@ async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
     assert most_of_each(server)["a"] == 1
 
 
-async def test_a_key_becomes_free_while_the_input_is_waited_for(
-    launch: Serve, session_with: Open
-) -> None:
+async def test_a_key_becomes_free_while_the_input_is_waited_for(launch, session_with):
     """An item that waits for its key starts although the input returns nothing meanwhile."""
     server = await launch()
     session = await session_with(server)
@@ -135,9 +129,7 @@ async def test_a_key_becomes_free_while_the_input_is_waited_for(
     assert seen == ["a/0", "a/1"]
 
 
-async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(launch, session_with, ledger):
     """An exception of `limit_by`, or a key of another type, is the reason; the others run."""
     server = await launch()
     session = await session_with(server)
@@ -163,9 +155,7 @@ async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
     assert len(server.store.tasks) == 4
 
 
-async def test_an_existing_task_ends_whatever_limit_by_raises(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_an_existing_task_ends_whatever_limit_by_raises(launch, session_with, ledger):
     """A later run in which `limit_by` raises waits for a running task, and returns its result."""
     executor = Held("a/1")
     server = await launch(executor=executor)
@@ -186,7 +176,7 @@ async def test_an_existing_task_ends_whatever_limit_by_raises(
     assert len(server.store.tasks) == 2
 
 
-async def test_limit_by_sees_the_whole_request(launch: Serve, session_with: Open) -> None:
+async def test_limit_by_sees_the_whole_request(launch, session_with):
     """`limit_by` gets an item with its key and its whole request, for every kind of input."""
     server = await launch()
     session = await session_with(server)
@@ -221,9 +211,7 @@ async def test_limit_by_sees_the_whole_request(launch: Serve, session_with: Open
         ({"limit_by": "site", "per_key": 2}, "limit_by must be a function"),
     ],
 )
-async def test_limits_that_make_no_sense_are_refused(
-    launch: Serve, session_with: Open, options: dict[str, Any], problem: str
-) -> None:
+async def test_limits_that_make_no_sense_are_refused(launch, session_with, options, problem):
     """At the call itself, before anything is read or sent."""
     session = await session_with(await launch())
 
@@ -231,9 +219,7 @@ async def test_limits_that_make_no_sense_are_refused(
         session.run_many(["one"], **options)
 
 
-async def test_what_the_input_raises_ends_a_limited_batch(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_what_the_input_raises_ends_a_limited_batch(launch, session_with, ledger):
     """As in any batch: submitted items end, and the rest is left for the next run."""
     server = await launch()
     session = await session_with(server)
@@ -254,9 +240,7 @@ async def test_what_the_input_raises_ends_a_limited_batch(
     assert len(server.store.tasks) == 2
 
 
-async def test_a_drained_batch_leaves_what_waits_for_its_key(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_drained_batch_leaves_what_waits_for_its_key(launch, session_with, ledger):
     """Nothing more is submitted, and the next run continues, by its own limit keys."""
     executor = Held()
     server = await launch(executor=executor)
@@ -274,7 +258,7 @@ async def test_a_drained_batch_leaves_what_waits_for_its_key(
     assert most_of_each(server) == {"a": 1}
 
 
-async def test_only_so_many_items_wait_for_their_keys(launch: Serve, session_with: Open) -> None:
+async def test_only_so_many_items_wait_for_their_keys(launch, session_with):
     """Of an endless input with a full key no more is read than may wait in memory."""
     executor = Held()
     server = await launch(executor=executor)
@@ -298,9 +282,7 @@ async def test_only_so_many_items_wait_for_their_keys(launch: Serve, session_wit
     assert [result.key for result in await running] == ["a/1"]
 
 
-async def test_a_later_run_may_have_another_limit(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_later_run_may_have_another_limit(launch, session_with, ledger):
     """A limit is that of a run: the ledger says the latest one."""
     server = await launch()
     session = await session_with(server)
@@ -339,9 +321,7 @@ def spans_by_site(tasks: Iterable[FakeTask]) -> dict[str, list[tuple[float, floa
     sites=st.lists(st.sampled_from("abcd"), min_size=1, max_size=40),
     per_key=st.integers(1, 4),
 )
-def test_limits_are_kept_and_no_place_stays_empty(
-    tmp_path: Path, seed: int, sites: list[str], per_key: int
-) -> None:
+def test_limits_are_kept_and_no_place_stays_empty(tmp_path, seed, sites, per_key):
     """No key exceeds its limit, every item ends, and none waits that could run."""
 
     async def live() -> BatchWorld:
@@ -372,7 +352,7 @@ def test_limits_are_kept_and_no_place_stays_empty(
 
 
 @pytest.mark.long
-def test_the_limits_can_be_exceeded(tmp_path: Path) -> None:
+def test_the_limits_can_be_exceeded(tmp_path):
     """The control: without limits more tasks of one site run at once."""
 
     async def live() -> BatchWorld:

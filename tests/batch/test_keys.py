@@ -15,8 +15,8 @@ from browser_use_async.batch.inputs import submission_key
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
-from tests.batch.conftest import BRIEF, Mended, Open, Serve, hanging
-from tests.batch.program import KILLED, Program, Run
+from tests.batch.conftest import BRIEF, Mended, Open, hanging
+from tests.batch.program import KILLED, Run
 from tests.support.hygiene import raises
 from tests.support.patience import until
 
@@ -32,7 +32,7 @@ JOINS: dict[str, Any] = {"key_prefix": "p/"}
 # --- the keys themselves ----------------------------------------------------------------------
 
 
-def test_a_key_is_the_item_s_behind_the_prefix() -> None:
+def test_a_key_is_the_item_s_behind_the_prefix():
     """Each retry of a failed item has a key of its own; an invalid key is replaced by a digest."""
     assert submission_key("", "7", 1) == "7"
     assert submission_key("bills/", "7", 1) == "bills/7"
@@ -49,7 +49,7 @@ def test_a_key_is_the_item_s_behind_the_prefix() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "a\nb", "x" * (MAX_KEY_LENGTH + 1), 7])
-async def test_a_prefix_is_printable(launch: Serve, session_with: Open, prefix: Any) -> None:
+async def test_a_prefix_is_printable(launch, session_with, prefix):
     """Another one is refused before anything is sent."""
     server = await launch()
     session = await session_with(server)
@@ -62,9 +62,7 @@ async def test_a_prefix_is_printable(launch: Serve, session_with: Open, prefix: 
 
 
 @pytest.mark.parametrize("key", ["bill 7", "Grüße\n", LONG, "№ 7 " * 60])
-async def test_a_call_with_the_same_key_has_the_same_task(
-    launch: Serve, session_with: Open, key: str
-) -> None:
+async def test_a_call_with_the_same_key_has_the_same_task(launch, session_with, key):
     """A batch and a call use the same key, however long or unusual the one of the item is."""
     server = await launch()
     session = await session_with(server)
@@ -80,9 +78,7 @@ async def test_a_call_with_the_same_key_has_the_same_task(
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
-async def test_two_ledgers_pay_once(
-    launch: Serve, session_with: Open, tmp_path: Path, is_lost: bool
-) -> None:
+async def test_two_ledgers_pay_once(launch, session_with, tmp_path, is_lost):
     """With the same prefix the second one has the tasks and answers of the first, at no cost."""
     server = await launch()
     items = [*ITEMS, "Do one without a key"]
@@ -115,7 +111,7 @@ async def test_two_ledgers_pay_once(
     assert [row["joined"] for row in view.to_rows()] == [True] * 3
 
 
-async def test_a_new_ledger_runs_anew(launch: Serve, session_with: Open, tmp_path: Path) -> None:
+async def test_a_new_ledger_runs_anew(launch, session_with, tmp_path):
     """Keys begin with the id of the ledger, which a copy of the file has, too."""
     server = await launch()
     session = await session_with(server)
@@ -139,9 +135,7 @@ async def test_a_new_ledger_runs_anew(launch: Serve, session_with: Open, tmp_pat
     assert [each.task_id for each in joined] == [each.task_id for each in second]
 
 
-async def test_two_ledgers_of_one_session_pay_once(
-    launch: Serve, session_with: Open, tmp_path: Path
-) -> None:
+async def test_two_ledgers_of_one_session_pay_once(launch, session_with, tmp_path):
     """This includes two batches at the same time in one session, which knows all tasks."""
     server = await launch()
     session = await session_with(server)
@@ -158,9 +152,7 @@ async def test_two_ledgers_of_one_session_pay_once(
     assert server.requests["run_task"] == 4
 
 
-async def test_what_is_joined_leaves_room_in_the_budget(
-    launch: Serve, session_with: Open, tmp_path: Path
-) -> None:
+async def test_what_is_joined_leaves_room_in_the_budget(launch, session_with, tmp_path):
     """A budget for one task returns two, of which another ledger has paid one."""
     server = await launch()
     fields = {"max_agent_steps": 1, "concurrency": 1, **JOINS}
@@ -174,9 +166,7 @@ async def test_what_is_joined_leaves_room_in_the_budget(
     assert batch.progress.cost_cents == COST
 
 
-async def test_prefixes_keep_batches_apart(
-    launch: Serve, session_with: Open, tmp_path: Path
-) -> None:
+async def test_prefixes_keep_batches_apart(launch, session_with, tmp_path):
     """Another prefix makes the same keys other work."""
     server = await launch()
     session = await session_with(server)
@@ -190,8 +180,8 @@ async def test_prefixes_keep_batches_apart(
 
 @pytest.mark.parametrize(("prefix", "count"), [(None, 2), ("2026/", 1)])
 async def test_without_a_ledger_each_run_is_new_unless_a_prefix_joins(
-    launch: Serve, session_with: Open, prefix: str | None, count: int
-) -> None:
+    launch, session_with, prefix, count
+):
     """Each run has an id of its own, unless a prefix is given."""
     server = await launch()
     session = await session_with(server)
@@ -203,7 +193,7 @@ async def test_without_a_ledger_each_run_is_new_unless_a_prefix_joins(
     assert len(server.store.tasks) == count
 
 
-async def test_a_ledger_keeps_its_prefix(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_a_ledger_keeps_its_prefix(launch, session_with, ledger):
     """A run with another prefix is refused and sends nothing; one without a prefix goes on."""
     server = await launch()
     session = await session_with(server)
@@ -221,9 +211,7 @@ async def test_a_ledger_keeps_its_prefix(launch: Serve, session_with: Open, ledg
         assert all(each.restored for each in await _run(session, ledger, **options))
 
 
-async def test_a_joined_task_is_not_stopped(
-    launch: Serve, session_with: Open, tmp_path: Path
-) -> None:
+async def test_a_joined_task_is_not_stopped(launch, session_with, tmp_path):
     """A batch that is left stops the tasks that it has created, and not those that it joined."""
     server = await launch(executor=hanging())
     first, second = await session_with(server), await session_with(server)
@@ -248,9 +236,7 @@ async def test_a_joined_task_is_not_stopped(
 # --- conflicts --------------------------------------------------------------------------------
 
 
-async def test_a_key_that_means_something_else_is_a_dead_letter(
-    launch: Serve, session_with: Open, tmp_path: Path
-) -> None:
+async def test_a_key_that_means_something_else_is_a_dead_letter(launch, session_with, tmp_path):
     """Its reason names the first task and the differing fields; the other items continue."""
     server = await launch()
     session = await session_with(server)
@@ -272,9 +258,7 @@ async def test_a_key_that_means_something_else_is_a_dead_letter(
     assert "Do something else" not in row.reason  # the text of a task is no part of it
 
 
-async def test_a_renewed_secret_is_no_other_request(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_renewed_secret_is_no_other_request(launch, session_with, ledger):
     """A repetition with another value of a secret gets the task of the first request."""
     server = await launch()
     session = await session_with(server)
@@ -300,9 +284,7 @@ async def test_a_renewed_secret_is_no_other_request(
 # --- failed items -----------------------------------------------------------------------------
 
 
-async def test_each_task_of_a_failed_item_has_a_key(
-    launch: Serve, session_with: Open, tmp_path: Path
-) -> None:
+async def test_each_task_of_a_failed_item_has_a_key(launch, session_with, tmp_path):
     """A second ledger that retries the item joins the failed task, and then each later one."""
     server = await launch(executor=Mended("one"))
     session = await session_with(server)
@@ -321,9 +303,7 @@ async def test_each_task_of_a_failed_item_has_a_key(
     assert read_ledger(ledgers[1]).cost_cents == 0
 
 
-async def test_a_joined_task_that_failed_is_counted_and_run_anew(
-    launch: Serve, session_with: Open, tmp_path: Path
-) -> None:
+async def test_a_joined_task_that_failed_is_counted_and_run_anew(launch, session_with, tmp_path):
     """The progress and the ledger say that it failed; `retry_failed` creates another task."""
     server = await launch(executor=Mended("one"))
     session = await session_with(server)
@@ -353,9 +333,7 @@ async def test_a_joined_task_that_failed_is_counted_and_run_anew(
 # --- lost answers and crashes -----------------------------------------------------------------
 
 
-async def test_a_lost_answer_is_asked_for_again(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_lost_answer_is_asked_for_again(launch, session_with, ledger):
     """No search begins, and no second maximum is reserved."""
     server = await launch(faults=[Fault("lost_reply", "run_task", calls=(1, 2, 4))])
     session = await session_with(server)
@@ -372,8 +350,8 @@ async def test_a_lost_answer_is_asked_for_again(
 
 
 async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+    launch, session_with, ledger
+):
     """A repetition with its key is no second task."""
     server = await launch()
     await _lose(server, session_with, ledger)
@@ -387,9 +365,7 @@ async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
     assert read_ledger(ledger).cost_cents == 2 * COST
 
 
-async def test_a_refused_repetition_says_nothing_of_the_first_request(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_refused_repetition_says_nothing_of_the_first_request(launch, session_with, ledger):
     """Its item stays unknown, with its reservation, until an answer decides."""
     server = await launch()
     session = await session_with(server)
@@ -419,8 +395,8 @@ def _program_run(server: LocalServer, ledger: Path, **options: Any) -> Run:
     "method", ["begin_run", "begin_item", "begin_send", "claim_task", "record_outcome"]
 )
 async def test_killed_at_a_write_a_batch_goes_on_at_once(
-    launch: Serve, program: Program, ledger: Path, method: str, committed: bool
-) -> None:
+    launch, program, ledger, method, committed
+):
     """A request that may have been sent is repeated with its key, before the settle window ends."""
     server = await launch()
     at = 1 if method == "begin_run" else 5
@@ -442,8 +418,8 @@ async def test_killed_at_a_write_a_batch_goes_on_at_once(
 
 @pytest.mark.long
 async def test_what_a_service_without_keys_was_sent_is_searched_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launch: Serve, session_with: Open, ledger: Path
-) -> None:
+    tmp_path, monkeypatch, launch, session_with, ledger
+):
     """The service learns keys between two runs: it does not know those of the first run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}

@@ -33,7 +33,7 @@ WINDOWS = {False: 1.0, True: 1e6}
 
 
 @pytest.fixture(params=[False, True], ids=["tokens", "keys"])
-def server_options(request: pytest.FixtureRequest) -> dict[str, Any]:
+def server_options(request):
     """A server in this process, which survives the killed ones."""
     return faulty(keys=request.param)
 
@@ -89,13 +89,8 @@ def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[i
 )
 @pytest.mark.long
 async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
-    request: pytest.FixtureRequest,
-    server: LocalServer,
-    program: Program,
-    tmp_path: Path,
-    count: int,
-    kills: int,
-) -> None:
+    request, server, program, tmp_path, count, kills
+):
     """SIGKILL repeatedly, batches of 200 items, faults on: one task for each item."""
     draw = random.Random(20)
     window = WINDOWS["keys" in request.node.callspec.id]
@@ -117,7 +112,7 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
 
 
 @pytest.mark.long
-async def test_killed_without_the_intent_a_batch_repeats(program: Program, tmp_path: Path) -> None:
+async def test_killed_without_the_intent_a_batch_repeats(program, tmp_path):
     """The control: the same with a ledger that does not record a request before it is sent."""
     draw = random.Random(20)
     doubled = killed = batches = 0

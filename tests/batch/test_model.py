@@ -147,7 +147,7 @@ class BatchMachine(RuleBasedStateMachine):
         pytest.param(120, 25, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
     ],
 )
-def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int) -> None:
+def test_any_sequence_of_events_keeps_the_promises(examples, steps):
     """At most one task for each key, done means finished, and an end is final."""
     from hypothesis.stateful import run_state_machine_as_test
 
@@ -169,7 +169,7 @@ class ForgetfulMachine(BatchMachine):
 
 
 @pytest.mark.long
-def test_the_promises_can_be_broken() -> None:
+def test_the_promises_can_be_broken():
     """The control: without the intent some sequence of events gives an item two tasks."""
     from hypothesis.stateful import run_state_machine_as_test
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import attrs
 import pytest
@@ -12,7 +11,7 @@ from browser_use_async import errors
 from browser_use_async.batch import ItemState, StopReason
 from browser_use_async.server.executors.scripted import Scenario
 from browser_use_async.testing import Fault
-from tests.batch.conftest import Held, Open, Serve
+from tests.batch.conftest import Held
 from tests.support.patience import until
 
 BAD = Scenario(outcome="failed", reason="No such page")
@@ -26,9 +25,7 @@ class Answer:
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-async def test_each_item_has_its_result(
-    launch: Serve, session_with: Open, concurrency: int
-) -> None:
+async def test_each_item_has_its_result(launch, session_with, concurrency):
     """`zip(rows, await batch.collect())` pairs each row with its own answer, and pays once."""
     server = await launch(scenarios={"x": Scenario(output='{"number": 7}')})
     session = await session_with(server)
@@ -52,7 +49,7 @@ async def test_each_item_has_its_result(
     assert len(batch.to_rows()) == 6
 
 
-async def test_a_repeat_takes_no_slot(launch: Serve, session_with: Open) -> None:
+async def test_a_repeat_takes_no_slot(launch, session_with):
     """An input of pairs runs as many tasks at once as one without repeats."""
     executor = Held()
     server = await launch(executor=executor)
@@ -67,7 +64,7 @@ async def test_a_repeat_takes_no_slot(launch: Serve, session_with: Open) -> None
     assert [result.index for result in collecting.result()] == list(range(8))
 
 
-async def test_a_loop_that_keeps_nothing(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_a_loop_that_keeps_nothing(launch, session_with, ledger):
     """The result of a repeat, whose first one the program has dropped, is read from the ledger."""
     server = await launch(scenarios={"bad": BAD})
     session = await session_with(server)
@@ -84,7 +81,7 @@ async def test_a_loop_that_keeps_nothing(launch: Serve, session_with: Open, ledg
     assert len(server.store.tasks) == 3
 
 
-async def test_the_next_run_gives_as_many(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_the_next_run_gives_as_many(launch, session_with, ledger):
     """A later run returns a result for each item, too, and sends nothing."""
     server = await launch(scenarios={"bad": BAD})
     session = await session_with(server)
@@ -100,7 +97,7 @@ async def test_the_next_run_gives_as_many(launch: Serve, session_with: Open, led
     assert server.requests["run_task"] == 2
 
 
-async def test_an_item_left_out_has_no_result_anywhere(launch: Serve, session_with: Open) -> None:
+async def test_an_item_left_out_has_no_result_anywhere(launch, session_with):
     """Items that do not fit the budget have no result, however often they are in the input."""
     server = await launch()
     session = await session_with(server)
@@ -114,7 +111,7 @@ async def test_an_item_left_out_has_no_result_anywhere(launch: Serve, session_wi
     assert (batch.progress.total, batch.progress.ended) == (4, 2)
 
 
-async def test_a_refused_item_is_refused_as_often(launch: Serve, session_with: Open) -> None:
+async def test_a_refused_item_is_refused_as_often(launch, session_with):
     """A dead letter has its reason at each of its places."""
     server = await launch(faults=[Fault("status", "run_task", status=422)])
     session = await session_with(server)

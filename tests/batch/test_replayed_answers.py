@@ -1,7 +1,6 @@
 """Answers that name the task of another item in the ledger."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,7 @@ def replayed(task_id: str) -> Fault:
 
 
 @pytest.mark.parametrize("same_run", [True, False], ids=["one run", "a later run"])
-def test_every_item_has_its_own_task(tmp_path: Path, same_run: bool) -> None:
+def test_every_item_has_its_own_task(tmp_path, same_run):
     """The first item's task in the answer for the second one is not recorded for both."""
     ledger = tmp_path / "run.db"
 
@@ -50,7 +49,7 @@ def test_every_item_has_its_own_task(tmp_path: Path, same_run: bool) -> None:
     assert sorted(str(row.task_id) for row in view.rows()) == created
 
 
-def test_a_ledger_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+def test_a_ledger_of_an_earlier_version_is_read(tmp_path):
     """It has no index of tasks, and gets one when a batch continues."""
     import sqlite3
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -21,14 +20,14 @@ from browser_use_async import (
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Held, Open, Serve
+from tests.batch.conftest import Held
 from tests.support.hygiene import raises
 from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
 
 
-async def test_results_come_as_tasks_end(launch: Serve, session_with: Open) -> None:
+async def test_results_come_as_tasks_end(launch, session_with):
     """A result comes when its task has ended, with its place and its key."""
     executor = Held("slow")
     session = await session_with(await launch(executor=executor))
@@ -44,7 +43,7 @@ async def test_results_come_as_tasks_end(launch: Serve, session_with: Open) -> N
     assert (seen[0].attempts, seen[0].steps, seen[0].status) == (1, 1, TaskStatus.FINISHED)
 
 
-async def test_ten_at_once_by_default(launch: Serve, session_with: Open, texts: Texts) -> None:
+async def test_ten_at_once_by_default(launch, session_with, texts):
     """Without `concurrency` ten items are under way at once, and the others follow."""
     executor = Held()
     server = await launch(executor=executor)
@@ -62,9 +61,7 @@ async def test_ten_at_once_by_default(launch: Serve, session_with: Open, texts: 
     assert len(collecting.result()) == 12
 
 
-async def test_collect_keeps_the_order_of_the_input(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_collect_keeps_the_order_of_the_input(launch, session_with, texts):
     """`collect()` sorts by place; pairs, items, requests and texts may be mixed."""
     session = await session_with(await launch())
     given = ["a", RunTaskRequest("b"), ("k", "c"), BatchItem(RunTaskRequest("d"), "l")]
@@ -76,7 +73,7 @@ async def test_collect_keeps_the_order_of_the_input(
     assert [result.task.task for result in results if result.task] == ["a", "b", "c", "d"]
 
 
-async def test_a_failed_task_is_a_result(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_a_failed_task_is_a_result(launch, session_with, ledger):
     """The error has the failed task, in this run and in the next."""
     bad = Scenario(outcome="failed", reason="No such page")
     session = await session_with(await launch(scenarios={"bad": bad}))
@@ -101,9 +98,7 @@ class Answer:
     number: int
 
 
-async def test_outputs_are_parsed_in_each_run(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_outputs_are_parsed_in_each_run(launch, session_with, ledger):
     """With an `output_type` results are parsed, restored ones too; a misfit keeps its text."""
     scenarios = {
         "fits": Scenario(output={"number": 7}),
@@ -123,9 +118,7 @@ async def test_outputs_are_parsed_in_each_run(
     assert len(server.store.tasks) == 2
 
 
-async def test_progress_adds_up(
-    launch: Serve, session_with: Open, texts: Texts, ledger: Path
-) -> None:
+async def test_progress_adds_up(launch, session_with, texts, ledger):
     """At each moment the counts add up to the total, and at the end everything has ended."""
     session = await session_with(await launch())
     reports: list[BatchProgress] = []
@@ -144,9 +137,7 @@ async def test_progress_adds_up(
     assert last.rate > 0
 
 
-async def test_a_listener_that_raises_stops_nothing(
-    launch: Serve, session_with: Open, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_listener_that_raises_stops_nothing(launch, session_with, caplog):
     """`on_progress` may raise; that is logged."""
     session = await session_with(await launch())
 
@@ -159,7 +150,7 @@ async def test_a_listener_that_raises_stops_nothing(
     assert "on_progress raised" in caplog.text
 
 
-def test_the_options_are_one_set() -> None:
+def test_the_options_are_one_set():
     """`run_many` has the options of `BatchOptions`, with the same defaults, and no other ones."""
     defaults_of = BrowserUseSession.run_many.__kwdefaults__
     given = {name: default for name, default in defaults_of.items() if name != "task"}
@@ -183,9 +174,7 @@ def test_the_options_are_one_set() -> None:
         {"concurrency": 1, "labels": "a"},
     ],
 )
-async def test_wrong_options_are_refused(
-    launch: Serve, session_with: Open, options: dict[str, Any]
-) -> None:
+async def test_wrong_options_are_refused(launch, session_with, options):
     """A wrong option is an error at once, with its name."""
     session = await session_with(await launch())
 
@@ -196,9 +185,7 @@ async def test_wrong_options_are_refused(
 
 
 @pytest.mark.parametrize("name", ["budget_cent", "concurency", "max_steps"])
-async def test_an_unknown_option_is_refused_at_the_call(
-    launch: Serve, session_with: Open, name: str
-) -> None:
+async def test_an_unknown_option_is_refused_at_the_call(launch, session_with, name):
     """A misspelt option makes no dead letter of each item."""
     session = await session_with(await launch())
     options: dict[str, Any] = {"concurrency": 1, name: 5}
@@ -210,7 +197,7 @@ async def test_an_unknown_option_is_refused_at_the_call(
 
 
 @pytest.mark.parametrize("requests", ["text", RunTaskRequest("one"), 5, {"a": 1}])
-async def test_one_request_is_not_many(launch: Serve, session_with: Open, requests: Any) -> None:
+async def test_one_request_is_not_many(launch, session_with, requests):
     """A text is not an input of letters."""
     session = await session_with(await launch())
 
@@ -218,7 +205,7 @@ async def test_one_request_is_not_many(launch: Serve, session_with: Open, reques
         session.run_many(requests, concurrency=1)
 
 
-async def test_a_batch_is_iterated_over_once(launch: Serve, session_with: Open) -> None:
+async def test_a_batch_is_iterated_over_once(launch, session_with):
     """The error of a second iteration says what to do instead."""
     batch = (await session_with(await launch())).run_many(["a"], concurrency=1)
     await batch.collect()
@@ -227,9 +214,7 @@ async def test_a_batch_is_iterated_over_once(launch: Serve, session_with: Open) 
         await batch.collect()
 
 
-async def test_progress_can_be_read_before_and_after(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_progress_can_be_read_before_and_after(launch, session_with, texts):
     """`progress` can be read at any time, and its clock stops at the end."""
     batch = (await session_with(await launch())).run_many(texts(2), concurrency=2)
     before = batch.progress

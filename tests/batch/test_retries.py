@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -13,8 +12,8 @@ from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.batch import BatchItem, BatchProgress, ItemState, StopReason, read_ledger
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Mended, Open, Serve
-from tests.batch.program import KILLED, Program, Run
+from tests.batch.conftest import Mended
+from tests.batch.program import KILLED, Run
 from tests.support.hygiene import raises
 from tests.support.patience import until
 
@@ -27,9 +26,7 @@ async def _balance(server: LocalServer) -> Decimal:
         return (await session.account.get_balance()).cents
 
 
-async def test_failed_items_get_another_task_when_asked_for(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_failed_items_get_another_task_when_asked_for(launch, session_with, ledger):
     """Only failed items, once; the former tasks and their costs stay in the ledger and the sums."""
     executor = Mended("a", "b")
     server = await launch(executor=executor)
@@ -63,9 +60,7 @@ async def test_failed_items_get_another_task_when_asked_for(
     assert view.cost_cents == progress.cost_cents == before - await _balance(server)
 
 
-async def test_what_fails_again_is_tried_again_in_the_next_run(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_what_fails_again_is_tried_again_in_the_next_run(launch, session_with, ledger):
     """Each run with `retry_failed` that reads the whole input tries a failed item once."""
     server = await launch(executor=Mended("a"))
     session = await session_with(server)
@@ -79,9 +74,7 @@ async def test_what_fails_again_is_tried_again_in_the_next_run(
     assert [*former, row.task_id] == [task.id for task in server.store.tasks]
 
 
-async def test_stopped_tasks_are_tried_again_too(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_stopped_tasks_are_tried_again_too(launch, session_with, ledger):
     """A task that was stopped is a failed item."""
     server = await launch(scenarios={"slow": Scenario(steps=("Look",) * 500, step_seconds=0.05)})
     session = await session_with(server)
@@ -103,9 +96,7 @@ async def test_stopped_tasks_are_tried_again_too(
     await stop(str(again.task_id))
 
 
-async def test_former_tasks_count_against_the_budget(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_former_tasks_count_against_the_budget(launch, session_with, ledger):
     """The cost of failed tasks is spent; a retry that does not fit the budget is not sent."""
     executor = Mended("a")
     server = await launch(executor=executor)
@@ -124,9 +115,7 @@ async def test_former_tasks_count_against_the_budget(
     assert read_ledger(ledger).counts[ItemState.FAILED] == 1
 
 
-async def test_a_refused_item_that_is_corrected_is_counted_once(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_refused_item_that_is_corrected_is_counted_once(launch, session_with, ledger):
     """A corrected dead letter that starts again is no dead letter any more."""
     session = await session_with(await launch())
     bad: list[Any] = [("k", 5), ("l", "fine")]
@@ -141,9 +130,7 @@ async def test_a_refused_item_that_is_corrected_is_counted_once(
 # --- failures in a row ----------------------------------------------------------------------
 
 
-async def test_a_batch_stops_after_failures_in_a_row(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_batch_stops_after_failures_in_a_row(launch, session_with, ledger):
     """Nothing more is submitted, running tasks end, and the next run continues with the rest."""
     executor = Mended(*(f"bad {number:02}" for number in range(20)))
     server = await launch(executor=executor)
@@ -164,9 +151,7 @@ async def test_a_batch_stops_after_failures_in_a_row(
     assert len(server.store.tasks) == 21
 
 
-async def test_a_success_begins_a_new_count(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_success_begins_a_new_count(launch, session_with, ledger):
     """Failures that do not follow one another do not stop a batch."""
     texts = [f"{'bad' if number % 3 else 'good'} {number}" for number in range(12)]
     session = await session_with(await launch(scenarios={"bad": FAILURE}))
@@ -179,7 +164,7 @@ async def test_a_success_begins_a_new_count(
     assert batch.progress.failed == 8
 
 
-async def test_a_count_of_failures_is_checked(launch: Serve, session_with: Open) -> None:
+async def test_a_count_of_failures_is_checked(launch, session_with):
     """A limit of zero failures is refused."""
     session = await session_with(await launch())
     with raises(errors.InvalidRequestError) as caught:
@@ -191,9 +176,7 @@ async def test_a_count_of_failures_is_checked(launch: Serve, session_with: Open)
 
 
 @pytest.mark.parametrize("limit", [3, 75])
-async def test_the_account_agrees_on_failed_tasks(
-    launch: Serve, session_with: Open, ledger: Path, limit: int
-) -> None:
+async def test_the_account_agrees_on_failed_tasks(launch, session_with, ledger, limit):
     """To the hundredth of a cent, also where a task fails at its limit of steps."""
     long = Scenario(steps=("Look",) * 5, step_seconds=0.01, outcome="failed", reason="No way")
     server = await launch(scenarios={"bad": FAILURE, "long": long})
@@ -214,7 +197,7 @@ async def test_the_account_agrees_on_failed_tasks(
 # --- names ----------------------------------------------------------------------------------
 
 
-async def test_items_have_names(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_items_have_names(launch, session_with, ledger):
     """The name given, else the key, else the text; a name identifies nothing."""
     session = await session_with(await launch())
     items = [BatchItem("one", name="line 2"), BatchItem("two", "k"), "three " * 30]
@@ -247,8 +230,8 @@ def _tasks_of(server: LocalServer) -> dict[str, set[int]]:
     [("begin_send", 4, False), ("begin_send", 4, True), ("record_outcome", 3, False)],
 )
 async def test_killed_while_it_is_recorded_a_retry_is_paid_once(
-    program: Program, tmp_path: Path, store: str, at: int, committed: bool
-) -> None:
+    program, tmp_path, store, at, committed
+):
     """Killed before and after the retry is on the disk, and before its end is."""
     executor = Mended("Task 0", "Task 1")
     async with LocalServer(executor=executor) as server:
@@ -265,9 +248,7 @@ async def test_killed_while_it_is_recorded_a_retry_is_paid_once(
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_killed_again_and_again_a_retry_is_paid_once(
-    program: Program, tmp_path: Path
-) -> None:
+async def test_killed_again_and_again_a_retry_is_paid_once(program, tmp_path):
     """300 items of which 86 failed, SIGKILL repeatedly: 86 tasks more, and exact sums."""
     executor = Mended("Task 0", "Task 1")
     ledger = tmp_path / "run.db"

@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import pytest
 
 from browser_use_async import errors
 from browser_use_async.batch import read_ledger
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Held, Open, Serve, hanging
+from tests.batch.conftest import Held, hanging
 
 
 class Place(TypedDict):
@@ -34,7 +33,7 @@ SCENARIOS = {
 }
 
 
-async def test_rows_have_the_same_plain_columns(launch: Serve, session_with: Open) -> None:
+async def test_rows_have_the_same_plain_columns(launch, session_with):
     """Records are spread over columns, lists are whole, and a missing value is None."""
     session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=1, output_type=Office)
@@ -76,8 +75,8 @@ class Folder(TypedDict):
     ],
 )
 async def test_rows_have_the_columns_of_the_type_if_all_items_fail(
-    kind: Any, columns: set[str], launch: Serve, session_with: Open
-) -> None:
+    kind, columns, launch, session_with
+):
     """The columns are None, and reading one raises no KeyError."""
     session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many([("b", "bad")], concurrency=1, output_type=kind)
@@ -89,7 +88,7 @@ async def test_rows_have_the_columns_of_the_type_if_all_items_fail(
     assert {row[name] for name in columns} <= {None}
 
 
-async def test_rows_of_a_running_batch(launch: Serve, session_with: Open) -> None:
+async def test_rows_of_a_running_batch(launch, session_with):
     """While `collect()` runs they are the results so far."""
     executor = Held("slow")
     session = await session_with(await launch(executor=executor))
@@ -105,7 +104,7 @@ async def test_rows_of_a_running_batch(launch: Serve, session_with: Open) -> Non
     assert batch.to_rows() == [each.to_row() for each in results]
 
 
-async def test_a_loop_over_a_batch_keeps_no_rows(launch: Serve, session_with: Open) -> None:
+async def test_a_loop_over_a_batch_keeps_no_rows(launch, session_with):
     """A loop keeps no results: it makes the rows itself; the error says so."""
     session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many(["good"], concurrency=1)
@@ -117,7 +116,7 @@ async def test_a_loop_over_a_batch_keeps_no_rows(launch: Serve, session_with: Op
         batch.to_rows()
 
 
-async def test_a_ledger_has_the_same_rows(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_a_ledger_has_the_same_rows(launch, session_with, ledger):
     """In another process, and also for items that have not ended."""
     session = await session_with(await launch(scenarios=SCENARIOS))
     batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=2, ledger=ledger)
@@ -133,7 +132,7 @@ async def test_a_ledger_has_the_same_rows(launch: Serve, session_with: Open, led
         assert theirs["seconds"] >= 0
 
 
-async def test_a_batch_shows_how_far_it_is(launch: Serve, session_with: Open) -> None:
+async def test_a_batch_shows_how_far_it_is(launch, session_with):
     """In one line, for rich and for a notebook, without any content of its tasks."""
     session = await session_with(await launch(executor=hanging(SCENARIOS)))
     batch = session.run_many(["good", "another"], concurrency=2)

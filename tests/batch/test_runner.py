@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.records import Finished
-from tests.batch.conftest import BRIEF, Open, Serve
+from tests.batch.conftest import BRIEF
 from tests.server.steering import FromQueue
 from tests.support.hygiene import raises
 from tests.support.patience import until
@@ -25,9 +24,7 @@ from tests.support.patience import until
 Texts = Callable[[int], list[str]]
 
 
-async def test_a_lost_answer_is_made_good(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_a_lost_answer_is_made_good(launch, session_with, ledger, texts):
     """The task of a lost answer is adopted, and the session's listener gets an event."""
     server = await launch(
         submission_keys=False, faults=[Fault("lost_reply", "run_task", calls=(2, 3))]
@@ -42,9 +39,7 @@ async def test_a_lost_answer_is_made_good(
     assert sum(isinstance(event, SubmissionAdopted) for event in heard) == 2
 
 
-async def test_a_request_that_was_lost_leaves_its_item_unknown(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_request_that_was_lost_leaves_its_item_unknown(launch, session_with, ledger):
     """Nothing says that no task was created, so nothing is sent again, by this run or the next."""
     server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await session_with(server, settle_window=0.3)
@@ -64,9 +59,7 @@ async def test_a_request_that_was_lost_leaves_its_item_unknown(
     assert (row.reason, row.reserved_cents > 0) == (str(again.error), True)
 
 
-async def test_an_unknown_item_is_sent_again_on_request(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_an_unknown_item_is_sent_again_on_request(launch, session_with, ledger):
     """Once in each run: if that request is lost, too, its item is unknown again."""
     server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", first=2)])
     session = await session_with(server, settle_window=0.2)
@@ -85,8 +78,8 @@ async def test_an_unknown_item_is_sent_again_on_request(
 
 @pytest.mark.parametrize("retry_unknown", [False, True])
 async def test_a_task_that_came_late_is_found_by_the_next_run(
-    launch: Serve, session_with: Open, ledger: Path, retry_unknown: bool
-) -> None:
+    launch, session_with, ledger, retry_unknown
+):
     """An unknown item is looked for before anything else, and is not sent again then."""
     server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await session_with(server, settle_window=0.2)
@@ -103,9 +96,7 @@ async def test_a_task_that_came_late_is_found_by_the_next_run(
 
 
 @pytest.mark.long
-async def test_an_outage_is_sat_out(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_an_outage_is_sat_out(launch, session_with, ledger, texts):
     """While no task can be created items wait, and none becomes a dead letter."""
     server = await launch(faults=[Fault("status", "run_task", status=521, first=8)])
     session = await session_with(server)
@@ -117,9 +108,7 @@ async def test_an_outage_is_sat_out(
 
 
 @pytest.mark.long
-async def test_an_outage_that_lasts_too_long_ends_the_batch(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_an_outage_that_lasts_too_long_ends_the_batch(launch, session_with, ledger, texts):
     """The last call's error is raised; all items are still to be run."""
     server = await launch(faults=[Fault("status", "run_task", status=521)])
     session = await session_with(server, poll=BRIEF)
@@ -131,9 +120,7 @@ async def test_an_outage_that_lasts_too_long_ends_the_batch(
     assert counts[ItemState.NEW] == sum(counts.values()) > 0
 
 
-async def test_a_wrong_key_ends_the_batch_at_once(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_a_wrong_key_ends_the_batch_at_once(launch, session_with, ledger, texts):
     """An error that applies to every item is raised once, and no item is blamed."""
     server = await launch(faults=[Fault("status", "run_task", status=401)])
     session = await session_with(server)
@@ -146,8 +133,8 @@ async def test_a_wrong_key_ends_the_batch_at_once(
 
 
 async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+    launch, session_with, ledger
+):
     """A wait that times out is a result with the task's id; the next run follows the task."""
     steered = FromQueue()
     server = await launch(executor=steered)
@@ -162,9 +149,7 @@ async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
     assert again[0].succeeded
 
 
-async def test_a_task_of_an_earlier_run_sits_out_an_outage(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_task_of_an_earlier_run_sits_out_an_outage(launch, session_with, ledger):
     """The ledger says that it exists, though this run has not read it yet."""
     steered = FromQueue()
     server = await launch(executor=steered)
@@ -188,9 +173,7 @@ async def test_a_task_of_an_earlier_run_sits_out_an_outage(
 
 
 @pytest.mark.parametrize("is_refused", [True, False])
-async def test_an_answer_ends_an_outage(
-    launch: Serve, session_with: Open, texts: Texts, is_refused: bool
-) -> None:
+async def test_an_answer_ends_an_outage(launch, session_with, texts, is_refused):
     """A service that accepts or refuses items is reachable: the next failure counts anew."""
     down = Fault("status", "run_task", status=429, headers={"Retry-After": "0"}, calls=(1, 4))
     refuses = Fault("status", "run_task", status=422, calls=(2, 3))

@@ -2,21 +2,17 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 from browser_use_async import (
     RunTaskRequest,
 )
 from browser_use_async.batch import read_ledger
-from tests.batch.conftest import Open, Serve
 from tests.support.hygiene import SECRET
 
 Texts = Callable[[int], list[str]]
 
 
-async def test_secrets_are_not_in_the_ledger(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_secrets_are_not_in_the_ledger(launch, session_with, ledger):
     """The ledger has neither a value nor a digest of secrets: renewed ones are the same item."""
     server = await launch()
     session = await session_with(server)
@@ -32,7 +28,7 @@ async def test_secrets_are_not_in_the_ledger(
         assert SECRET.encode() not in file.read_bytes()
 
 
-async def test_labels_stay_with_the_ledger(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_labels_stay_with_the_ledger(launch, session_with, ledger):
     """A caller's labels are read again, and a later run adds to them."""
     session = await session_with(await launch())
     for labels in ({"template": "Find {x}", "by": "me"}, {"by": "you"}):

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_use_async import TaskStatus, errors
 from browser_use_async.batch import ItemState, StopReason, read_ledger
-from tests.batch.conftest import QUICK, Open, Serve, hanging
+from tests.batch.conftest import QUICK, hanging
 from tests.support.patience import PATIENCE, until
 
 Texts = Callable[[int], list[str]]
@@ -17,9 +16,7 @@ Texts = Callable[[int], list[str]]
 
 @pytest.mark.parametrize("way", ["break", "cancel", "aclose"])
 @pytest.mark.parametrize("on_cancel", ["leave", "stop", None])
-async def test_leaving_leaves_or_stops(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts, way: str, on_cancel: Any
-) -> None:
+async def test_leaving_leaves_or_stops(launch, session_with, ledger, texts, way, on_cancel):
     """Left in any way, tasks run on or are stopped, and the next run continues with them."""
     server = await launch(scenarios={"Task 0": QUICK}, executor=hanging({"Task 0": QUICK}))
     session = await session_with(server)
@@ -64,9 +61,7 @@ async def _leave(batch: Any, way: str, condition: Callable[[], object]) -> None:
     assert task.done()
 
 
-async def test_without_a_ledger_leaving_stops(
-    launch: Serve, session_with: Open, texts: Texts
-) -> None:
+async def test_without_a_ledger_leaving_stops(launch, session_with, texts):
     """Where no ledger keeps the running tasks, they are stopped."""
     server = await launch(executor=hanging({"Task 0": QUICK}))
     session = await session_with(server)
@@ -80,12 +75,7 @@ async def test_without_a_ledger_leaving_stops(
 
 
 @pytest.mark.parametrize("waits_for_input", [False, True])
-async def test_draining_finishes_what_runs(
-    launch: Serve,
-    session_with: Open,
-    ledger: Path,
-    waits_for_input: bool,
-) -> None:
+async def test_draining_finishes_what_runs(launch, session_with, ledger, waits_for_input):
     """After `drain()` nothing is submitted, running tasks end, and the loop ends."""
     server = await launch()
     session = await session_with(server)
@@ -110,9 +100,7 @@ async def test_draining_finishes_what_runs(
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-async def test_an_input_may_drain_its_batch(
-    launch: Serve, session_with: Open, ledger: Path, concurrency: int
-) -> None:
+async def test_an_input_may_drain_its_batch(launch, session_with, ledger, concurrency):
     """Later items of the input are not submitted, and the loop ends without an error."""
     session = await session_with(await launch())
 
@@ -130,9 +118,7 @@ async def test_an_input_may_drain_its_batch(
     assert batch.progress.stopped_by is StopReason.DRAINED
 
 
-async def test_a_loop_that_is_left_needs_no_closing(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_a_loop_that_is_left_needs_no_closing(launch, session_with, ledger, texts):
     """After a plain `break` the ledger is free within a moment, and no task is left."""
     session = await session_with(await launch())
 
@@ -147,8 +133,8 @@ async def test_a_loop_that_is_left_needs_no_closing(
 
 @pytest.mark.parametrize("way", ["aclose", "cancel"])
 async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts, way: str
-) -> None:
+    launch, session_with, ledger, texts, way
+):
     """Closed or cancelled while it opens its ledger, a batch sends nothing and frees it."""
     server = await launch()
     session = await session_with(server)
@@ -178,9 +164,7 @@ async def _when_the_ledger_is_free(batch: Callable[[], Any]) -> list[Any]:
                 return results
 
 
-async def test_closing_the_session_ends_the_batch(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_closing_the_session_ends_the_batch(launch, session_with, ledger, texts):
     """A session that is closed in the middle ends the batch with an error that says so."""
     server = await launch(executor=hanging())
     session = await session_with(server)

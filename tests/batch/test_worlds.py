@@ -22,7 +22,7 @@ def _worlds(
     )
 
 
-def test_every_item_has_one_task_whatever_breaks_or_dies(tmp_path: Path) -> None:
+def test_every_item_has_one_task_whatever_breaks_or_dies(tmp_path):
     """Random faults, late work, late lists and crashes: none is doubled, none is lost."""
     report = _worlds(tmp_path, FEW, range(15))
 
@@ -45,7 +45,7 @@ def test_every_item_has_one_task_whatever_breaks_or_dies(tmp_path: Path) -> None
         ),
     ],
 )
-def test_the_machine_may_die_at_any_event(tmp_path: Path, seed: int, step: int) -> None:
+def test_the_machine_may_die_at_any_event(tmp_path, seed, step):
     """A crash at the k-th commit or byte, for every k (in the quick run: some)."""
     laws = attrs.evolve(FEW, crash_at=1_000_000)
     events = simulate_batch(seed, laws, tmp_path / "whole.db").events
@@ -62,7 +62,7 @@ def test_the_machine_may_die_at_any_event(tmp_path: Path, seed: int, step: int) 
     assert report.crashes == report.worlds > 5
 
 
-def test_without_the_intent_items_are_paid_twice(tmp_path: Path) -> None:
+def test_without_the_intent_items_are_paid_twice(tmp_path):
     """The control: a ledger that does not record requests before they are sent pays twice."""
     report = _worlds(tmp_path, FEW, range(8), Forgetful)
 
@@ -71,7 +71,7 @@ def test_without_the_intent_items_are_paid_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cause", ["late", "lag"])
-def test_a_window_that_is_too_short_pays_twice(tmp_path: Path, cause: str) -> None:
+def test_a_window_that_is_too_short_pays_twice(tmp_path, cause):
     """The control: the promise needs a window that is long enough."""
     hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
     laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)

@@ -5,7 +5,6 @@ from urllib.parse import quote
 import pytest
 
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser
 
 _GOOD = '<title>Good</title><main><h1>Good</h1><p style="color:#545d6a">Words</p></main>'
 
@@ -28,7 +27,7 @@ _GOOD = '<title>Good</title><main><h1>Good</h1><p style="color:#545d6a">Words</p
         (_GOOD.replace("<title>Good</title>", ""), "no title"),
     ],
 )
-async def test_each_barrier_is_found(page: str, barrier: str | None, browser: Browser) -> None:
+async def test_each_barrier_is_found(page, barrier, browser):
     """And nothing where there is none."""
     opened = await browser.open("data:text/html," + quote(f'<!doctype html><html lang="en">{page}'))
     found = await barriers(opened)

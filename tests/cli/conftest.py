@@ -1,27 +1,23 @@
 """The server that the commands of these tests use."""
 
-import logging
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
-from .running import Recorder, forking
+from .running import forking
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_starts() -> Iterator[None]:
+def quick_starts():
     """Commands start in a process that has imported what they need."""
     with forking():
         yield
 
 
 @pytest.fixture(autouse=True)
-def log_level(package_log: logging.Logger) -> None:
+def log_level(package_log):
     """The log level that a command sets is undone after its test."""
 
 
 @pytest.fixture
-def server_options(recorder: Recorder) -> dict[str, Any]:
+def server_options(recorder):
     """A server whose tasks the test scripts."""
     return {"executor": recorder}

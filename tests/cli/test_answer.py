@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -35,7 +34,7 @@ async def _shell(command: str, env: Mapping[str, str]) -> Result:
 
 
 @pytest.fixture
-async def answering() -> "LocalServer":
+async def answering():
     """A server whose tasks answer with text, with JSON, with files, or fail."""
     scenarios = {
         "Text": Scenario(output="Tea is 3.50\x1b[2J\nCoffee is 4.00"),
@@ -53,7 +52,7 @@ async def _submit(server: LocalServer, task: str) -> str:
 
 
 @pytest.mark.long
-async def test_text_on_a_terminal(answering: LocalServer) -> None:
+async def test_text_on_a_terminal(answering):
     """The answer comes first, with its lines, then one line about the task; no JSON."""
     async with answering:
         written = await run_on_terminal("run", "Text", "--plain", env=environment(answering))
@@ -68,7 +67,7 @@ async def test_text_on_a_terminal(answering: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_the_cost_of_a_task_that_fails_at_its_limit(answering: LocalServer) -> None:
+async def test_the_cost_of_a_task_that_fails_at_its_limit(answering):
     """The step that reports the limit is free, for the account as well."""
     async with answering:
         words = ("run", "Text", "--max-agent-steps", "1", "--plain")
@@ -79,7 +78,7 @@ async def test_the_cost_of_a_task_that_fails_at_its_limit(answering: LocalServer
     assert "failed · 2 steps · about $0.035 · " in written
 
 
-async def test_data_and_files_on_a_terminal(answering: LocalServer) -> None:
+async def test_data_and_files_on_a_terminal(answering):
     """JSON is indented, and files are named with the command that fetches them."""
     async with answering:
         task_id = await _submit(answering, "Data")
@@ -96,7 +95,7 @@ async def test_data_and_files_on_a_terminal(answering: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_failed_on_a_terminal(answering: LocalServer) -> None:
+async def test_failed_on_a_terminal(answering):
     """A failed task has no answer; the summary and the reason are shown."""
     async with answering:
         written = await run_on_terminal("run", "Fail", "--plain", env=environment(answering))
@@ -107,7 +106,7 @@ async def test_failed_on_a_terminal(answering: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_output_only(answering: LocalServer) -> None:
+async def test_output_only(answering):
     """For scripts there is the output unchanged, and nothing on stderr unless it failed."""
     async with answering:
         env = environment(answering)
@@ -122,7 +121,7 @@ async def test_output_only(answering: LocalServer) -> None:
     assert failed.stderr.startswith("error: task ")
 
 
-async def test_show(answering: LocalServer) -> None:
+async def test_show(answering):
     """In a pipe a task is the JSON that the API gives; an unknown one is exit code 3."""
     async with answering:
         task_id = await _submit(answering, "Data")
@@ -135,7 +134,7 @@ async def test_show(answering: LocalServer) -> None:
     assert len(unknown.stderr.splitlines()) == 1
 
 
-async def test_balance() -> None:
+async def test_balance():
     """The balance is exact JSON in a pipe, and dollars on a terminal."""
     async with LocalServer(executor="scripted", balance_cents=1250) as server:
         piped = await run("balance", env=environment(server))
@@ -154,9 +153,7 @@ async def test_balance() -> None:
         ("| true; exit ${PIPESTATUS[0]}", 141, "Broken pipe"),
     ],
 )
-async def test_an_answer_that_cannot_be_written(
-    answering: LocalServer, redirection: str, code: int, reason: str
-) -> None:
+async def test_an_answer_that_cannot_be_written(answering, redirection, code, reason):
     """A paid answer is not lost: the error names the task, and the command to get it."""
     async with answering:
         result = await _shell(f"PROGRAM run Data {redirection}", environment(answering))
@@ -173,7 +170,7 @@ async def test_an_answer_that_cannot_be_written(
 
 @pytest.mark.long
 @pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
-async def test_stderr_that_cannot_be_written(answering: LocalServer, redirection: str) -> None:
+async def test_stderr_that_cannot_be_written(answering, redirection):
     """The answer is printed although stderr is closed or full."""
     async with answering:
         result = await _shell(f"PROGRAM run Data {redirection}", environment(answering))
@@ -193,7 +190,7 @@ async def test_stderr_that_cannot_be_written(answering: LocalServer, redirection
         ("PROGRAM tasks > /dev/full", 74),
     ],
 )
-async def test_closed_and_full_streams(answering: LocalServer, line: str, code: int) -> None:
+async def test_closed_and_full_streams(answering, line, code):
     """No traceback and the right exit code, whatever files the shell has closed."""
     async with answering:
         await _submit(answering, "Data")
@@ -203,7 +200,7 @@ async def test_closed_and_full_streams(answering: LocalServer, line: str, code: 
 
 
 @pytest.mark.parametrize("colours", ["", "1"])
-async def test_a_reader_that_has_gone(answering: LocalServer, colours: str) -> None:
+async def test_a_reader_that_has_gone(answering, colours):
     """With and without colours the exit code is that of SIGPIPE, and nothing is said."""
     async with answering:
         await _submit(answering, "Data")
@@ -215,7 +212,7 @@ async def test_a_reader_that_has_gone(answering: LocalServer, colours: str) -> N
 
 
 @pytest.mark.long
-async def test_colours_in_a_pipe(answering: LocalServer) -> None:
+async def test_colours_in_a_pipe(answering):
     """FORCE_COLOR colours messages in a pipe, but changes no layout; JSON stays JSON."""
     async with answering:
         coloured = await run("run", "Fail", env=environment(answering, FORCE_COLOR="1"))
@@ -227,7 +224,7 @@ async def test_colours_in_a_pipe(answering: LocalServer) -> None:
     assert coloured.json["status"] == "failed"
 
 
-async def test_the_duration_is_that_of_the_task() -> None:
+async def test_the_duration_is_that_of_the_task():
     """`watch` of a task that ended long ago shows the time of the task, not of the watch."""
     queue, clock = FromQueue(), WallClock()
     clock.time = datetime.now(UTC) - timedelta(hours=1)
@@ -247,9 +244,7 @@ async def test_the_duration_is_that_of_the_task() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("redirection", ["> /dev/full", "| true; exit ${PIPESTATUS[0]}"])
-async def test_a_row_that_cannot_be_written(
-    answering: LocalServer, tmp_path: Path, redirection: str
-) -> None:
+async def test_a_row_that_cannot_be_written(answering, tmp_path, redirection):
     """A row of a batch was paid for: the error names it, and how to continue."""
     (tmp_path / "in.csv").write_text("key,task\na,Data\n")
     ledger = tmp_path / "run.db"

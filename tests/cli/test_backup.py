@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -22,14 +21,14 @@ WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
 @pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[LocalServer]:
+async def kept(tmp_path):
     """A server with a database file."""
     (tmp_path / "server").mkdir()
     async with LocalServer(executor="scripted", database=tmp_path / "server/server.db") as server:
         yield server
 
 
-async def test_a_copy_is_served(kept: LocalServer, tmp_path: Path) -> None:
+async def test_a_copy_is_served(kept, tmp_path):
     """It is a new file that only its owner reads, with all tasks."""
     copy = tmp_path / "monday.db"
     async with aiohttp.ClientSession() as http:
@@ -48,7 +47,7 @@ async def test_a_copy_is_served(kept: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_over_the_socket_of_administration(tmp_path: Path) -> None:
+async def test_over_the_socket_of_administration(tmp_path):
     """This works behind a proxy, too."""
     copy, place = tmp_path / "monday.db", tmp_path / "server.db"
     with tempfile.TemporaryDirectory(prefix="admin-") as folder:
@@ -62,7 +61,7 @@ async def test_over_the_socket_of_administration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "folder"])
-async def test_nothing_is_overwritten(kept: LocalServer, tmp_path: Path, kind: str) -> None:
+async def test_nothing_is_overwritten(kept, tmp_path, kind):
     """Also no link that leads nowhere."""
     copy = tmp_path / "monday.db"
     if kind == "file":
@@ -78,7 +77,7 @@ async def test_nothing_is_overwritten(kept: LocalServer, tmp_path: Path, kind: s
     assert kind != "file" or copy.read_text() == "mine"
 
 
-async def test_a_folder_without_rights(kept: LocalServer, tmp_path: Path) -> None:
+async def test_a_folder_without_rights(kept, tmp_path):
     """The sentence names the file; nothing is left."""
     folder = tmp_path / "locked"
     folder.mkdir()
@@ -106,9 +105,7 @@ async def test_a_folder_without_rights(kept: LocalServer, tmp_path: Path) -> Non
         (("{}/a.db", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no whole answer"),
     ],
 )
-async def test_mistakes(
-    words: tuple[str, ...], code: int, named: str, kept: LocalServer, tmp_path: Path
-) -> None:
+async def test_mistakes(words, code, named, kept, tmp_path):
     """Each is one line, and no file is there."""
     done = await run("backup", *(each.format(tmp_path) for each in words), env=environment(kept))
 
@@ -116,9 +113,7 @@ async def test_mistakes(
     assert names_in(tmp_path) == ["server"]
 
 
-async def test_a_server_in_memory_and_a_key_without_the_scope(
-    server: LocalServer, kept: LocalServer, tmp_path: Path
-) -> None:
+async def test_a_server_in_memory_and_a_key_without_the_scope(server, kept, tmp_path):
     """The server's sentence is shown."""
     copy = str(tmp_path / "a.db")
     in_memory = await run("backup", copy, env=environment(server))
@@ -139,9 +134,7 @@ async def test_a_server_in_memory_and_a_key_without_the_scope(
         (200, "SQLite format 3", 100, "gave no whole answer to POST /admin/backup"),
     ],
 )
-async def test_another_server(
-    status: int, body: str, length: int | None, named: str, tmp_path: Path
-) -> None:
+async def test_another_server(status, body, length, named, tmp_path):
     """What it answers is not taken for a copy, and neither is the beginning of one."""
 
     async def answer(request: web.Request) -> web.StreamResponse:

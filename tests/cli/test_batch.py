@@ -2,7 +2,6 @@ import json
 import re
 import shlex
 import signal
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from tests.cli.report.ledgers import item, write_ledger
 from tests.support.patience import until
 from tests.support.wire import bound_socket
 
-from .running import Recorder, Result, environment, run, run_on_terminal, running
+from .running import Result, environment, run, run_on_terminal, running
 
 TEMPLATE = "Find {company}'s head office"
 
@@ -57,7 +56,7 @@ def resume_words(result: Result) -> list[str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_batch(server, tmp_path):
     """Each row is a task and a line of results; a failed one is reported and makes exit code 1."""
     source = companies(tmp_path, "Acme", "Fail & Co", "Other")
     result = await run(*words(tmp_path, source), env=environment(server))
@@ -85,7 +84,7 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
+async def test_without_files(server, tmp_path):
     """Results go to stdout, and a note names what is missing."""
     path = tmp_path / "in.jsonl"
     path.write_text('{"task": "Go"}\n{"task": "Go"}\n{"task": "Look"}\n')
@@ -100,7 +99,7 @@ async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+async def test_fields_and_schema(server, recorder, tmp_path):
     """Options become fields of each task, and with a schema the output is parsed, too."""
     source = companies(tmp_path, "Acme")
     more = ("--schema", '{"type": "object"}', "--llm-model", "o3", "--secret", "pin=MY_PIN")
@@ -126,7 +125,7 @@ async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_pa
 
 
 @pytest.mark.torture
-async def test_resume(server: LocalServer, tmp_path: Path) -> None:
+async def test_resume(server, tmp_path):
     """A finished batch that is resumed sends nothing, and writes the file of results anew."""
     source = companies(tmp_path, "Acme", "Other")
     env = environment(server)
@@ -145,7 +144,7 @@ async def test_resume(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_a_ledger_in_use(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_ledger_in_use(server, tmp_path):
     """The error does not say that the batch has done nothing."""
     source = companies(tmp_path, "Acme", "Other")
     rows = [("k0", "Find Acme's head office"), ("k1", "Find Other's head office")]
@@ -162,7 +161,7 @@ async def test_a_ledger_in_use(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_interrupted_once(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+async def test_interrupted_once(server, recorder, tmp_path):
     """Ctrl-C lets running tasks end, begins nothing more, and prints how to continue."""
     source = companies(tmp_path, *(f"Held {number}" for number in range(6)))
     env = environment(server)
@@ -185,7 +184,7 @@ async def test_interrupted_once(server: LocalServer, recorder: Recorder, tmp_pat
 
 
 @pytest.mark.torture
-async def test_interrupted_twice(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+async def test_interrupted_twice(server, recorder, tmp_path):
     """A second Ctrl-C leaves running tasks; the printed command finds them and pays nothing."""
     source = companies(tmp_path, *(f"Held {number}" for number in range(4)))
     env = environment(server)
@@ -209,7 +208,7 @@ async def test_interrupted_twice(server: LocalServer, recorder: Recorder, tmp_pa
 
 
 @pytest.mark.torture
-async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path) -> None:
+async def test_interrupted_without_a_ledger(server, tmp_path):
     """Tasks that no later run could find are stopped."""
     source = companies(tmp_path, "Hang")
     env = environment(server)
@@ -226,7 +225,7 @@ async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path)
 
 
 @pytest.mark.torture
-async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+async def test_killed(server, recorder, tmp_path):
     """After kill -9 no file is half; the ledger gives the results, and the next run all of them."""
     names = ["Acme", "Other", "More", *(f"Held {number}" for number in range(5))]
     source = companies(tmp_path, *names)
@@ -249,7 +248,7 @@ async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -
 
 
 @pytest.mark.long
-async def test_another_ledger_joins(server: LocalServer, tmp_path: Path) -> None:
+async def test_another_ledger_joins(server, tmp_path):
     """With the same prefix, and only then: another ledger pays nothing, and all outputs say so."""
     source, env = companies(tmp_path, "Acme", "Fail & Co"), environment(server)
     prefixed = ("--key-prefix", "offices/")
@@ -295,7 +294,7 @@ async def test_another_ledger_joins(server: LocalServer, tmp_path: Path) -> None
 
 
 @pytest.mark.long
-async def test_conflicts_of_keys_are_one_group(server: LocalServer, tmp_path: Path) -> None:
+async def test_conflicts_of_keys_are_one_group(server, tmp_path):
     """Rows that an earlier run has sent with other texts have one reason, with the way out."""
     source = companies(tmp_path, "Acme", "Other", "Third's")
     env, prefixed = environment(server), ("--key-prefix", "offices/")
@@ -317,7 +316,7 @@ async def test_conflicts_of_keys_are_one_group(server: LocalServer, tmp_path: Pa
 
 
 @pytest.mark.torture
-async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
+async def test_another_template(server, tmp_path):
     """Another template, model or schema would pay for each row again: it is refused."""
     source = companies(tmp_path, "Acme")
     env = environment(server)
@@ -334,7 +333,7 @@ async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_budget(server: LocalServer, tmp_path: Path) -> None:
+async def test_budget(server, tmp_path):
     """At the budget no more tasks are created; the rest is reported, and more money continues."""
     source = companies(tmp_path, *(f"Company {number}" for number in range(6)))
     env = environment(server)
@@ -357,9 +356,7 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("given", [("--budget-cents", "1"), ("--budget-cents=1",)])
-async def test_a_budget_below_one_task(
-    server: LocalServer, tmp_path: Path, given: tuple[str, ...]
-) -> None:
+async def test_a_budget_below_one_task(server, tmp_path, given):
     """Nothing is sent, and the error says which budget suffices."""
     source = companies(tmp_path, "Acme", "Other", "More")
     result = await run(*words(tmp_path, source, *given), env=environment(server))
@@ -372,14 +369,14 @@ async def test_a_budget_below_one_task(
 
 
 @pytest.fixture
-async def poor_server(recorder: Recorder) -> AsyncIterator[LocalServer]:
+async def poor_server(recorder):
     """A server whose account is nearly empty."""
     async with LocalServer(executor=recorder, balance_cents=5) as running:
         yield running
 
 
 @pytest.mark.torture
-async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
+async def test_empty_account(poor_server, tmp_path):
     """When the account is empty, the batch stops with exit code 3, and says how to continue."""
     source = companies(tmp_path, *(f"Company {number}" for number in range(5)))
     result = await run(*words(tmp_path, source, "--concurrency", "1"), env=environment(poor_server))
@@ -391,7 +388,7 @@ async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_timeout(server: LocalServer, tmp_path: Path) -> None:
+async def test_timeout(server, tmp_path):
     """After the timeout the exit code is 124, and running tasks are left to a later run."""
     source = companies(tmp_path, "Hang")
     more = ("--timeout", "10")
@@ -405,7 +402,7 @@ async def test_timeout(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_no_server_listens(tmp_path: Path) -> None:
+async def test_no_server_listens(tmp_path):
     """A server that cannot be reached is exit code 4, and the ledger keeps the open items."""
     source = companies(tmp_path, "Acme")
     with bound_socket() as listener:
@@ -446,13 +443,7 @@ async def test_no_server_listens(tmp_path: Path) -> None:
         (("--api-key", ""), "empty"),
     ],
 )
-def test_wrong_usage(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    more: tuple[str, ...],
-    problem: str,
-) -> None:
+def test_wrong_usage(tmp_path, capsys, monkeypatch, more, problem):
     """Wrong arguments are explained with exit code 2, before anything is sent."""
     with bound_socket() as listener:  # where no server answers, so that a request would be code 4
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -483,13 +474,13 @@ def test_wrong_usage(
         ),
     ],
 )
-def test_how_to_go_on(given: list[str], printed: str) -> None:
+def test_how_to_go_on(given, printed):
     """The command that continues is the same one, quoted for a shell, without the key."""
     assert resume_command(given) == printed
 
 
 @pytest.mark.torture
-async def test_local(tmp_path: Path) -> None:
+async def test_local(tmp_path):
     """`--local` needs no key, and `{site}` is the address of the example site that it starts."""
     path = tmp_path / "in.csv"
     path.write_text("page\nabout.html\n")
@@ -508,7 +499,7 @@ async def test_local(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
+async def test_on_a_terminal(server, tmp_path):
     """A person sees results as words, without JSON between them."""
     source = companies(tmp_path, "Acme", "Stroll")
     shown = await run_on_terminal(
@@ -525,7 +516,7 @@ async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_status(server: LocalServer, tmp_path: Path) -> None:
+async def test_status(server, tmp_path):
     """While a batch runs, its ledger says how far it is, and the service where to watch it."""
     source = companies(tmp_path, "Hang", "Acme")
     ledger, env = tmp_path / "run.db", environment(server)
@@ -551,7 +542,7 @@ async def test_status(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_status_foretells_the_rest(tmp_path: Path) -> None:
+async def test_status_foretells_the_rest(tmp_path):
     """What the rest costs comes from the ledger, for all items that `batch run` has counted."""
     rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]
     ledger = write_ledger(tmp_path / "run.db", rows, labels={"items": "100"})
@@ -570,7 +561,7 @@ async def test_status_foretells_the_rest(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_status_of_nothing(tmp_path: Path) -> None:
+async def test_status_of_nothing(tmp_path):
     """A path without a ledger is exit code 2; no key is needed for that."""
     (tmp_path / "diary.txt").write_text("Dear diary" * 100)
     missing = await run("batch", "status", str(tmp_path / "run.db"))

@@ -3,7 +3,6 @@
 import csv
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,7 +11,6 @@ from browser_use_async import Task, TaskStatus
 from browser_use_async.batch import BatchResult, ItemState, read_ledger
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.errors import BrowserUseError, TaskStoppedError
-from browser_use_async.server import LocalServer
 from tests.cli.report.ledgers import item, write_ledger
 
 from .running import environment, run
@@ -23,7 +21,7 @@ _ROWS = "key,task\n" + "".join(
 _WHY = "the task failed: The page is on fire"
 
 
-async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_run_counts_them(server, tmp_path):
     """`batch run` prints the first failure of a reason, and at the end their number."""
     source, ledger, output = (tmp_path / name for name in ("in.csv", "run.db", "out.csv"))
     source.write_text(_ROWS)
@@ -56,7 +54,7 @@ async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
     assert f"results are in {output}, in the order of the input" in result.stderr
 
 
-def test_details_of_a_task_are_no_part_of_a_reason() -> None:
+def test_details_of_a_task_are_no_part_of_a_reason():
     """Ids, addresses and numbers of steps are left out, so that each reason is reported once."""
     failures = Failures()
     first = []
@@ -88,7 +86,7 @@ def test_details_of_a_task_are_no_part_of_a_reason() -> None:
     ]
 
 
-def test_tasks_that_were_stopped_have_one_reason() -> None:
+def test_tasks_that_were_stopped_have_one_reason():
     """The hint for programs, `error.task`, is not in it."""
     failures = Failures()
     for place in range(2):
@@ -105,7 +103,7 @@ def test_tasks_that_were_stopped_have_one_reason() -> None:
     assert (reason["reason"], reason["count"]) == ("the task was stopped", 2)
 
 
-def test_many_reasons(tmp_path: Path) -> None:
+def test_many_reasons(tmp_path):
     """The most frequent come first, and memory stays bounded however many there are."""
     rows = [item(f"k{n}", "failed", reason=f"reason {'abc'[n % 3]}") for n in range(9)]
     rows += [item("open", "unknown", reason="reason a"), item("fine")]
@@ -121,7 +119,7 @@ def test_many_reasons(tmp_path: Path) -> None:
     assert json.dumps(failures.record())
 
 
-async def test_the_report_lists_reasons(tmp_path: Path) -> None:
+async def test_the_report_lists_reasons(tmp_path):
     """The page has each reason once, with links to its first rows."""
     rows = [item(f"k{n}", "failed", reason="No such page") for n in range(30)]
     ledger, page = write_ledger(tmp_path / "run.db", rows), tmp_path / "report.html"

@@ -41,7 +41,7 @@ def tasks(path: Path, template: str | None = None, encoding: str = "utf-8") -> l
         ("{{company}} {a.b}", "{company} {company}"),
     ],
 )
-def test_a_template_is_filled(text: str, filled: str) -> None:
+def test_a_template_is_filled(text, filled):
     """Columns fill their places, doubled braces are braces, and values are never expanded."""
     values = {"company": "Acme", "the town": "Oslo", "a.b": "{company}"}
 
@@ -50,7 +50,7 @@ def test_a_template_is_filled(text: str, filled: str) -> None:
 
 @pytest.mark.long
 @given(st.dictionaries(st.text(st.characters(exclude_characters="{}"), min_size=1), st.text()))
-def test_any_value_is_filled_in_unchanged(values: dict[str, str]) -> None:
+def test_any_value_is_filled_in_unchanged(values):
     """Whatever a cell contains is in the task letter by letter."""
     template = Template.read("".join(f"{{{{{{{name}}}}}}}" for name in {**values, "x": ""}))
 
@@ -69,7 +69,7 @@ def test_any_value_is_filled_in_unchanged(values: dict[str, str]) -> None:
         ("Find {{it}}", "no {column}"),
     ],
 )
-def test_a_template_that_cannot_be(text: str, problem: str) -> None:
+def test_a_template_that_cannot_be(text, problem):
     """An invalid template is refused with an explanation."""
     with pytest.raises(ConfigurationError, match=problem):
         Template.read(text)
@@ -78,7 +78,7 @@ def test_a_template_that_cannot_be(text: str, problem: str) -> None:
 # --- rows -----------------------------------------------------------------------------------
 
 
-def test_csv(tmp_path: Path) -> None:
+def test_csv(tmp_path):
     """Columns fill the template, a column `key` names the task, and quotes may span lines."""
     path = written(
         tmp_path,
@@ -104,14 +104,14 @@ def test_csv(tmp_path: Path) -> None:
         ("in.ndjson", '\ufeff\n{"country": {"a": 1}, "task": "Go, there"}'),
     ],
 )
-def test_the_column_task_is_the_task(tmp_path: Path, name: str, content: str) -> None:
+def test_the_column_task_is_the_task(tmp_path, name, content):
     """Without a template the column `task` is the task, for any separator, with BOM or without."""
     path = written(tmp_path, name, content)
 
     assert [(each.key, each.task) for each in tasks(path)] == [(None, "Go, there")]
 
 
-def test_values_of_json(tmp_path: Path) -> None:
+def test_values_of_json(tmp_path):
     """A value of a JSON row that is no text is in the task as JSON."""
     row = {"key": 7, "n": 1.5, "is": True, "list": ["ä", 1]}
     path = written(tmp_path, "in.jsonl", json.dumps(row))
@@ -131,9 +131,7 @@ def test_values_of_json(tmp_path: Path) -> None:
     ),
     st.sampled_from([",", ";", "\t"]),
 )
-def test_what_python_writes_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]], delimiter: str
-) -> None:
+def test_what_python_writes_is_read_back(tmp_path_factory, rows, delimiter):
     """All texts that Python's own CSV writer writes are read unchanged."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, ["company", "x"], restval="x", delimiter=delimiter)
@@ -144,7 +142,7 @@ def test_what_python_writes_is_read_back(
     assert [each.task for each in tasks(path, "{company}")] == [row["company"] for row in rows]
 
 
-def test_reading_is_lazy(tmp_path: Path) -> None:
+def test_reading_is_lazy(tmp_path):
     """The first rows of a file are read before the last, which is broken here."""
     path = written(tmp_path, "in.csv", "task\n" + "Go\n" * 100_000 + '"broken')
     rows = InputFile(RowFile(path)).items()
@@ -153,7 +151,7 @@ def test_reading_is_lazy(tmp_path: Path) -> None:
     rows.close()
 
 
-def test_other_encodings(tmp_path: Path) -> None:
+def test_other_encodings(tmp_path):
     """Files of other encodings are read when the encoding is given."""
     for encoding in ("cp1252", "utf-16", "utf-16-le"):
         path = written(tmp_path, "in.csv", "task\nZürich\n".encode(encoding))
@@ -188,9 +186,7 @@ def test_other_encodings(tmp_path: Path) -> None:
         ("in.jsonl", b'{"company": "Acme"}\n{"company": "\xff"}\n', "line 2.*not UTF-8"),
     ],
 )
-def test_an_input_that_cannot_be(
-    tmp_path: Path, name: str, content: str | bytes, problem: str
-) -> None:
+def test_an_input_that_cannot_be(tmp_path, name, content, problem):
     """An invalid input is refused before it is used, and the error names the line."""
     path = written(tmp_path, name, content)
     file = InputFile(RowFile(path), Template.read(HEAD_OFFICE))
@@ -201,7 +197,7 @@ def test_an_input_that_cannot_be(
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "."])
-def test_an_input_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+def test_an_input_that_cannot_be_read(tmp_path, name):
     """A missing file, or a path that is no file, is refused with an explanation."""
     (tmp_path / "folder.csv").mkdir()
     path = tmp_path / (name if name != "." else "folder.csv")
@@ -211,7 +207,7 @@ def test_an_input_that_cannot_be_read(tmp_path: Path, name: str) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from(["in.csv", "in.tsv", "in.jsonl"]))
-def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str) -> None:
+def test_any_bytes(tmp_path_factory, content, name):
     """Any bytes of a file result in tasks or a typed error, and nothing else."""
     path = written(tmp_path_factory.mktemp("any"), name, content)
     try:

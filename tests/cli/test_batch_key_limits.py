@@ -1,7 +1,6 @@
 """`--limit-by` and `--per-key` of `batch run` and `batch enqueue`."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ LIMITS = ("--template", "{page}", "--limit-by", "site", "--per-key", "1")
 
 
 @pytest.fixture
-def pages(tmp_path: Path) -> str:
+def pages(tmp_path):
     """A file with three pages of two sites each, and a page without a site."""
     file = tmp_path / "pages.csv"
     rows = [f"{site}/{number},{site}" for site in "ab" for number in range(3)]
@@ -30,7 +29,7 @@ def brief_server() -> LocalServer:
 
 
 @pytest.mark.long
-async def test_rows_of_one_site_run_one_after_another(pages: str) -> None:
+async def test_rows_of_one_site_run_one_after_another(pages):
     """`batch run` keeps the limit; a row without a value has no limit."""
     async with brief_server() as server:
         done = await run("batch", "run", pages, *LIMITS, env=environment(server))
@@ -39,7 +38,7 @@ async def test_rows_of_one_site_run_one_after_another(pages: str) -> None:
         assert most_of_each(server) == {"a": 1, "b": 1, "alone": 1}
 
 
-async def test_the_status_shows_the_limit(pages: str, tmp_path: Path) -> None:
+async def test_the_status_shows_the_limit(pages, tmp_path):
     """`batch status` names the column and the number, and each name stands apart from its value."""
     ledger = str(tmp_path / "run.db")
     schema = ("--schema", '{"type": "string"}')
@@ -58,7 +57,7 @@ async def test_the_status_shows_the_limit(pages: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_processes_keep_the_limit_of_the_rows(postgres: str, pages: str) -> None:
+async def test_processes_keep_the_limit_of_the_rows(postgres, pages):
     """`batch enqueue` records the limit for `batch work`."""
     queue = f"{postgres}#limited"
     async with brief_server() as server:
@@ -80,9 +79,7 @@ async def test_processes_keep_the_limit_of_the_rows(postgres: str, pages: str) -
         (("--limit-by", "site", "--per-key", "0"), "--per-key"),
     ],
 )
-async def test_limits_that_make_no_sense_are_refused(
-    pages: str, given: tuple[str, ...], problem: str
-) -> None:
+async def test_limits_that_make_no_sense_are_refused(pages, given, problem):
     """They are refused before anything is sent, and the error says what to do."""
     words = (
         "batch",

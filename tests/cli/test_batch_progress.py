@@ -43,7 +43,7 @@ def text_of(spans: list[object]) -> str:
     return "".join(each if isinstance(each, str) else each[0] for each in spans)  # type: ignore[index]
 
 
-def test_the_board() -> None:
+def test_the_board():
     """A person sees how far the batch is, the results, the pace, the rest and the cost."""
     lines = [text_of(list(line)) for line in live_lines(HALF_WAY)]
 
@@ -54,7 +54,7 @@ def test_the_board() -> None:
     ]
 
 
-def test_the_rest_is_foretold() -> None:
+def test_the_rest_is_foretold():
     """The line says what the rest costs, and whether the budget suffices."""
     about = Forecast(
         items=100,
@@ -87,7 +87,7 @@ def test_the_rest_is_foretold() -> None:
         BatchProgress(done=7, rate=0.01, seconds=1e6),
     ],
 )
-def test_any_progress_has_a_board(progress: BatchProgress) -> None:
+def test_any_progress_has_a_board(progress):
     """It is shown also for an input of unknown size, and a ledger with more items."""
     assert all(len(text_of(list(line))) < 80 for line in live_lines(progress))
 
@@ -101,7 +101,7 @@ def at(*stages: BatchProgress) -> Iterator[object]:
 
 
 @pytest.mark.looptime
-async def test_a_log() -> None:
+async def test_a_log():
     """Where lines cannot be changed, a line is printed now and then, and only for changes."""
     pipe = Pipe()
     later = attrs.evolve(HALF_WAY, done=91, seconds=41.0)
@@ -116,7 +116,7 @@ async def test_a_log() -> None:
 
 
 @pytest.mark.looptime
-async def test_a_log_begins_when_something_is_known() -> None:
+async def test_a_log_begins_when_something_is_known():
     """Before the ledger is read the done items and the cost are unknown; zeros would be wrong."""
     pipe = Pipe()
     with at(BatchProgress(total=200), HALF_WAY) as look:
@@ -130,7 +130,7 @@ async def test_a_log_begins_when_something_is_known() -> None:
 @pytest.mark.parametrize(
     ("reason", "word"), [(StopReason.BUDGET, "budget"), (StopReason.BALANCE, "balance")]
 )
-async def test_why_it_stops(reason: StopReason, word: str) -> None:
+async def test_why_it_stops(reason, word):
     """The reason to stop submitting is printed once, even if it is known only at the end."""
     pipe = Pipe()
     with at(HALF_WAY, attrs.evolve(HALF_WAY, stopped_by=reason)) as look:
@@ -141,7 +141,7 @@ async def test_why_it_stops(reason: StopReason, word: str) -> None:
     assert word in pipe.getvalue()
 
 
-async def test_items_left_out_are_reported_with_the_figures() -> None:
+async def test_items_left_out_are_reported_with_the_figures():
     """The most that the next task may cost, and how many are left."""
     pipe = Pipe()
     note = "the next task may cost up to $11.89"
@@ -159,7 +159,7 @@ async def test_items_left_out_are_reported_with_the_figures() -> None:
 
 
 @pytest.mark.parametrize("shows_results", [False, True])
-async def test_lines_about_results(shows_results: bool) -> None:
+async def test_lines_about_results(shows_results):
     """Failures are printed when they come, good results only on request.
 
     Restored results never are.
@@ -203,12 +203,12 @@ async def test_lines_about_results(shows_results: bool) -> None:
         ({"stopped_by": StopReason.DRAINED}, 0),
     ],
 )
-def test_exit_codes(changes: dict[str, object], code: int) -> None:
+def test_exit_codes(changes, code):
     """The exit code follows from the states of the items."""
     assert exit_code_for(attrs.evolve(OVER, **changes)) == code
 
 
-def test_the_end() -> None:
+def test_the_end():
     """The end is printed with all figures, in words and as JSON."""
     assert remaining(HALF_WAY) == 100
     assert text_of(list(summary_line(HALF_WAY))) == (

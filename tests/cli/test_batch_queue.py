@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -29,16 +28,14 @@ async def run(*words: str, command: str = "batch") -> tuple[int, list[dict[str, 
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> Path:
+def rows(tmp_path):
     """A file with three rows."""
     file = tmp_path / "companies.csv"
     file.write_text("company,site\nAcme,a\nBeta,a\nGamma,\n")
     return file
 
 
-async def test_rows_are_enqueued_worked_on_and_followed(
-    postgres: str, rows: Path, tmp_path: Path
-) -> None:
+async def test_rows_are_enqueued_worked_on_and_followed(postgres, rows, tmp_path):
     """One command follows the results of another one's work, and a third shows the state."""
     queue, output = f"{postgres}#cli", tmp_path / "results.jsonl"
     given = ("enqueue", str(rows), "--template", "Find {company}", "--on", queue)
@@ -84,7 +81,7 @@ async def test_rows_are_enqueued_worked_on_and_followed(
     assert (code, "#cli has no item 'nothing'" in said) == (2, True)
 
 
-async def test_a_budget_that_stops_a_queue_is_said(postgres: str, rows: Path) -> None:
+async def test_a_budget_that_stops_a_queue_is_said(postgres, rows):
     """The command says how it goes on, and a larger budget does."""
     queue = f"{postgres}#cli"
     given = ("enqueue", str(rows), "--template", "Find {company}", "--on", queue)
@@ -102,7 +99,7 @@ async def test_a_budget_that_stops_a_queue_is_said(postgres: str, rows: Path) ->
 
 
 @pytest.mark.parametrize("words", [("report", "-o", "r.html"), ("explain",)])
-async def test_no_queue_to_read(postgres: str, words: tuple[str, ...], tmp_path: Path) -> None:
+async def test_no_queue_to_read(postgres, words, tmp_path):
     """One sentence, and no page."""
     name, *rest = (str(tmp_path / word) if word == "r.html" else word for word in words)
     code, lines, said = await run(f"{postgres}#none", *rest, command=name)
@@ -114,7 +111,7 @@ async def test_no_queue_to_read(postgres: str, words: tuple[str, ...], tmp_path:
 
 
 @pytest.mark.parametrize("command", ["work", "results", "status"])
-async def test_a_queue_that_is_not_there(postgres: str, command: str) -> None:
+async def test_a_queue_that_is_not_there(postgres, command):
     """One sentence says so."""
     target = ["--api-key", "a-key-of-no-account"] if command == "work" else []
 
@@ -125,7 +122,7 @@ async def test_a_queue_that_is_not_there(postgres: str, command: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["run.db", "postgresql://me:hush@host/db"])
-async def test_what_is_no_address_of_a_queue(rows: Path, address: str) -> None:
+async def test_what_is_no_address_of_a_queue(rows, address):
     """It is refused before the file is read, and no password is shown."""
     code, _lines, said = await run("enqueue", str(rows), "--on", address)
 
@@ -134,7 +131,7 @@ async def test_what_is_no_address_of_a_queue(rows: Path, address: str) -> None:
     assert "hush" not in said
 
 
-async def test_a_row_that_is_broken_enqueues_nothing(postgres: str, tmp_path: Path) -> None:
+async def test_a_row_that_is_broken_enqueues_nothing(postgres, tmp_path):
     """The error names the line, and the queue is not made."""
     queue, file = f"{postgres}#cli", tmp_path / "broken.csv"
     file.write_text("company\nAcme\nBeta,too,many\n")
@@ -146,7 +143,7 @@ async def test_a_row_that_is_broken_enqueues_nothing(postgres: str, tmp_path: Pa
     assert (await run("status", queue))[0] == 2
 
 
-async def test_semicolons_are_said(postgres: str, tmp_path: Path) -> None:
+async def test_semicolons_are_said(postgres, tmp_path):
     """A file of another separator is read, and the command says so."""
     queue, file = f"{postgres}#cli", tmp_path / "companies.csv"
     file.write_text("company;site\nAcme;a\nBeta;b\n")

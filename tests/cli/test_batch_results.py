@@ -24,7 +24,6 @@ from browser_use_async.cli.batch.results import (
     result_record,
 )
 from browser_use_async.errors import BrowserUseError, ConfigurationError, LedgerError
-from browser_use_async.server import LocalServer
 from browser_use_async.types import TaskStatus
 from tests.cli.report.ledgers import item, write_ledger
 from tests.files.contents import listing
@@ -32,7 +31,7 @@ from tests.files.contents import listing
 from .running import run
 
 
-def test_what_is_written_down() -> None:
+def test_what_is_written_down():
     """A result is written with its row, its exact figures and its error; JSON only on request."""
     result = BatchResult[object](
         index=3,
@@ -59,7 +58,7 @@ def test_what_is_written_down() -> None:
     assert "parsed" not in result_record(result, None, has_schema=False)
 
 
-def test_an_output_that_is_no_json() -> None:
+def test_an_output_that_is_no_json():
     """Where a schema was given and the output is no JSON, nothing is parsed."""
     result = BatchResult[object](index=0, key="a", state=ItemState.DONE, output="Done.")
 
@@ -92,7 +91,7 @@ def ledger(folder: Path, *items: dict[str, Any]) -> LedgerView:
     return read_ledger(write_ledger(folder / "run.db", items))
 
 
-async def test_the_order_of_the_input(tmp_path: Path) -> None:
+async def test_the_order_of_the_input(tmp_path):
     """Each ended row once, with its values; then what the ledger knows of other inputs."""
     failed = item("b", "failed", error="TaskFailedError", reason="on fire", cost=6000)
     view = ledger(tmp_path, item("x", task="Else"), failed, item("a"), item("c", "submitted"))
@@ -105,7 +104,7 @@ async def test_the_order_of_the_input(tmp_path: Path) -> None:
     assert (lines[1]["cost_cents"], lines[0]["error"]) == (6.0, None)
 
 
-async def test_a_row_that_is_repeated(tmp_path: Path) -> None:
+async def test_a_row_that_is_repeated(tmp_path):
     """A row that is three times in the input has three lines, and was paid for once."""
     view = ledger(tmp_path, item("a", cost=6000))
     lines = await written(tmp_path / "out.jsonl", view, of_input("a", "a", "a"))
@@ -114,7 +113,7 @@ async def test_a_row_that_is_repeated(tmp_path: Path) -> None:
     assert [each["line"] for each in lines] == [2, 3, 4]
 
 
-async def test_a_row_that_has_changed(tmp_path: Path) -> None:
+async def test_a_row_that_has_changed(tmp_path):
     """The result of its former content does not stand beside its new values."""
     view = ledger(tmp_path, item("a", digest=b"\xaa" * 32), item("b", digest=b"\xbb" * 32))
     lines = await written(tmp_path / "out.jsonl", view, of_input("a", "b", digest="bb" * 16))
@@ -122,7 +121,7 @@ async def test_a_row_that_has_changed(tmp_path: Path) -> None:
     assert [(each["key"], each["row"]) for each in lines] == [("b", {"city": "b"}), ("a", {})]
 
 
-async def test_an_answer_that_a_ledger_does_not_keep(server: LocalServer, tmp_path: Path) -> None:
+async def test_an_answer_that_a_ledger_does_not_keep(server, tmp_path):
     """It is fetched from the service."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         task = await session.run_and_wait("Look around")
@@ -134,7 +133,7 @@ async def test_an_answer_that_a_ledger_does_not_keep(server: LocalServer, tmp_pa
 
 
 @pytest.mark.parametrize("form", [JsonLines(), CsvTable(["city"])], ids=["json", "csv"])
-async def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable) -> None:
+async def test_results_are_for_their_owner(tmp_path, form):
     """A new file is readable for its user only; one that is replaced keeps its permissions."""
     file, modes = ResultFile(tmp_path / "out", form), list[int]()
     umask = os.umask(0o022)
@@ -159,7 +158,7 @@ async def records_of(*records: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         yield each
 
 
-async def test_never_half_a_file(tmp_path: Path) -> None:
+async def test_never_half_a_file(tmp_path):
     """Where writing ends in the middle, the former file is untouched and nothing lies beside it."""
     file = ResultFile(tmp_path / "out.jsonl", JsonLines())
     await file.write(records_of(record("a")))
@@ -182,9 +181,7 @@ async def test_never_half_a_file(tmp_path: Path) -> None:
         (JsonLines(), "", False),
     ],
 )
-def test_another_file_is_left_alone(
-    tmp_path: Path, form: JsonLines | CsvTable, content: str, is_refused: bool
-) -> None:
+def test_another_file_is_left_alone(tmp_path, form, content, is_refused):
     """Only results of a batch are replaced, and only by a run that resumes it."""
     file = ResultFile(tmp_path / "out", form)
     file.path.write_bytes(content.encode())
@@ -198,7 +195,7 @@ def test_another_file_is_left_alone(
 @pytest.mark.parametrize(
     ("place", "why"), [("no/out.jsonl", "No such file"), ("", "Is a directory")]
 )
-def test_a_file_that_cannot_be(tmp_path: Path, place: str, why: str) -> None:
+def test_a_file_that_cannot_be(tmp_path, place, why):
     """It is refused with an explanation, before anything is paid for."""
     with pytest.raises(ConfigurationError, match=f"cannot be written: {why}"):
         ResultFile(tmp_path / place, JsonLines()).check(replaces=True)
@@ -222,7 +219,7 @@ except ConfigurationError as error:
 
 
 @pytest.mark.long
-def test_no_room(tmp_path: Path) -> None:
+def test_no_room(tmp_path):
     """On a full disk the former file stays, and the error says what to do."""
     path = tmp_path / "out.jsonl"
     path.write_text("before")
@@ -235,7 +232,7 @@ def test_no_room(tmp_path: Path) -> None:
     assert listing(tmp_path) == [path]
 
 
-async def test_results_of_a_ledger(tmp_path: Path) -> None:
+async def test_results_of_a_ledger(tmp_path):
     """`batch results` prints or writes what a ledger knows, as a table with the parsed output."""
     schema = {"structured_output_json": json.dumps(SCHEMA)}
     rows = [item("a", output='{"city": "Oslo"}'), item("b", "submitted")]
@@ -275,7 +272,7 @@ SCHEMA = {
     ("column", "head"),
     [("id", "line,id,state"), ("task_id", "line,key,state"), ("gone", "line,key,state")],
 )
-def test_the_key_stands_once(column: str, head: str) -> None:
+def test_the_key_stands_once(column, head):
     """The column of the keys keeps its name, and is not written twice."""
     table = CsvTable(["id", "task_id", "city"], key_column=column)
     (first, *_) = csv.DictReader(
@@ -286,7 +283,7 @@ def test_the_key_stands_once(column: str, head: str) -> None:
     assert first[head.split(",")[1]] == "k"
 
 
-async def test_a_table(tmp_path: Path) -> None:
+async def test_a_table(tmp_path):
     """A header, one record per item, the parsed output flattened, the columns of the input."""
     path = tmp_path / "out.csv"
     parsed = {"city": "Bergen", "at": {"lat": 60.5, "tags": ["a", "b"]}}
@@ -331,7 +328,7 @@ async def test_a_table(tmp_path: Path) -> None:
         ("plain", "plain"),
     ],
 )
-def test_no_cell_is_a_formula(given: str, written: str) -> None:
+def test_no_cell_is_a_formula(given, written):
     """Text of a page cannot become a formula of a spreadsheet; numbers stay numbers."""
     table = CsvTable([])
     (cells,) = csv.reader([table.encode(record("k", output=given)).decode()])

@@ -2,8 +2,6 @@
 
 import signal
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,13 +16,13 @@ from .test_batch import companies, keys_of, results, resume_words, words
 
 
 @pytest.fixture
-def executor() -> Mended:
+def executor():
     """Tasks about a bad company fail until it is corrected."""
     return Mended("Bad")
 
 
 @pytest.fixture
-def server_options(executor: Mended) -> dict[str, Any]:
+def server_options(executor):
     """A server with that executor."""
     return {"executor": executor}
 
@@ -35,9 +33,7 @@ async def _balance(server: LocalServer) -> float:
 
 
 @pytest.mark.long
-async def test_failed_rows_are_tried_again(
-    server: LocalServer, executor: Mended, tmp_path: Path
-) -> None:
+async def test_failed_rows_are_tried_again(server, executor, tmp_path):
     """Their lines are replaced, their former cost stays in the sum, and the account agrees."""
     source = companies(tmp_path, "Acme", "Bad", "Bad & Co")
     env, before = environment(server), await _balance(server)
@@ -60,9 +56,7 @@ async def test_failed_rows_are_tried_again(
     assert paid == spent
 
 
-async def test_failures_in_a_row_stop_the_batch(
-    server: LocalServer, executor: Mended, tmp_path: Path
-) -> None:
+async def test_failures_in_a_row_stop_the_batch(server, executor, tmp_path):
     """The end has the reason, and the command that continues with the rest."""
     source = companies(tmp_path, *(f"Bad {number}" for number in range(9)))
     env = environment(server)
@@ -81,9 +75,7 @@ async def test_failures_in_a_row_stop_the_batch(
 
 
 @pytest.mark.long
-async def test_killed_while_rows_are_tried_again(
-    server: LocalServer, executor: Mended, tmp_path: Path
-) -> None:
+async def test_killed_while_rows_are_tried_again(server, executor, tmp_path):
     """SIGKILL, and the same command again: each failed row has one task more."""
     names = ["Acme", *(f"Bad {number}" for number in range(12))]
     source, env = companies(tmp_path, *names), environment(server)
@@ -110,9 +102,7 @@ async def test_killed_while_rows_are_tried_again(
 @pytest.mark.parametrize(
     ("answer", "code", "created"), [("n\n", 1, 1), ("\n", 1, 1), ("y\n", 0, 2)]
 )
-async def test_a_person_is_asked_first(
-    server: LocalServer, executor: Mended, tmp_path: Path, answer: str, code: int, created: int
-) -> None:
+async def test_a_person_is_asked_first(server, executor, tmp_path, answer, code, created):
     """The question names the highest cost; without a yes nothing is sent, and the results stay."""
     source, env = companies(tmp_path, "Bad"), environment(server)
     await run(*words(tmp_path, source), env=env)
@@ -129,9 +119,7 @@ async def test_a_person_is_asked_first(
 
 @pytest.mark.long
 @pytest.mark.parametrize(("answer", "code", "created"), [("n\n", 1, 0), ("y\n", 0, 6)])
-async def test_a_batch_without_a_budget_asks_first(
-    server: LocalServer, tmp_path: Path, answer: str, code: int, created: int
-) -> None:
+async def test_a_batch_without_a_budget_asks_first(server, tmp_path, answer, code, created):
     """On a terminal it names the highest cost of all rows; without a yes nothing is sent."""
     source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz")
 
@@ -146,7 +134,7 @@ async def test_a_batch_without_a_budget_asks_first(
 
 
 @pytest.mark.long
-async def test_a_bounded_batch_asks_no_question(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_bounded_batch_asks_no_question(server, tmp_path):
     """A budget or `--yes` needs no question, and neither does a batch that continues."""
     names, env = ["Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz"], environment(server)
     given = words(tmp_path, companies(tmp_path, *names))
@@ -161,7 +149,7 @@ async def test_a_bounded_batch_asks_no_question(server: LocalServer, tmp_path: P
 
 
 @pytest.mark.long
-async def test_a_cheap_batch_asks_no_question(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_cheap_batch_asks_no_question(server, tmp_path):
     """Five tasks of at most $1.89 are below 10 dollars."""
     source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden")
 
@@ -172,7 +160,7 @@ async def test_a_cheap_batch_asks_no_question(server: LocalServer, tmp_path: Pat
     assert "[y/N]" not in shown
 
 
-async def test_without_a_terminal_nothing_is_asked(server: LocalServer, tmp_path: Path) -> None:
+async def test_without_a_terminal_nothing_is_asked(server, tmp_path):
     """A program gets no question, whatever a batch may cost."""
     source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz")
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.batch import read_ledger
-from browser_use_async.server import LocalServer
 from tests.support.patience import until
 
-from .running import Recorder, environment, run, running
+from .running import environment, run, running
 from .test_batch import TEMPLATE, companies, results, words
 
 
@@ -22,7 +21,7 @@ def shops(folder: Path, *names: str, file: str = "shops.csv") -> str:
 
 
 @pytest.mark.long
-async def test_rows_without_keys_have_readable_names(server: LocalServer, tmp_path: Path) -> None:
+async def test_rows_without_keys_have_readable_names(server, tmp_path):
     """The name is in the results, the progress, the ledger and the report; a digest is nowhere."""
     source = shops(tmp_path, "Acme", "Fail & Co")
     env, ledger = environment(server), str(tmp_path / "run.db")
@@ -42,7 +41,7 @@ async def test_rows_without_keys_have_readable_names(server: LocalServer, tmp_pa
 
 
 @pytest.mark.long
-async def test_the_separator_is_said(server: LocalServer, tmp_path: Path) -> None:
+async def test_the_separator_is_said(server, tmp_path):
     """The first line shows it if it is not the comma."""
     source, other = tmp_path / "semicolons.csv", tmp_path / "other"
     other.mkdir()
@@ -55,7 +54,7 @@ async def test_the_separator_is_said(server: LocalServer, tmp_path: Path) -> Non
     assert "are separated by" not in usual.stderr
 
 
-async def test_another_limit_of_a_begun_batch_is_said(server: LocalServer, tmp_path: Path) -> None:
+async def test_another_limit_of_a_begun_batch_is_said(server, tmp_path):
     """The next run may have another budget and another limit per key, and one line says so."""
     source = shops(tmp_path, "Acme", "Other")
     env, by = environment(server), ("--limit-by", "company")
@@ -73,7 +72,7 @@ async def test_another_limit_of_a_begun_batch_is_said(server: LocalServer, tmp_p
 
 
 @pytest.mark.torture
-async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_key_column(server, tmp_path):
     """Any column can name the rows; a row without a value and a missing column are refused."""
     source = shops(tmp_path, "Acme", "Other")
     env, more = environment(server), ("--key-column", "sku")
@@ -91,7 +90,7 @@ async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_a_table_of_results(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+async def test_a_table_of_results(server, recorder, tmp_path):
     """`-o results.csv`, killed and resumed: each row in order, with its columns of the input."""
     source = shops(tmp_path, "Acme", "Other", "Held")
     out, ledger = tmp_path / "results.csv", tmp_path / "run.db"
@@ -124,7 +123,7 @@ async def test_a_table_of_results(server: LocalServer, recorder: Recorder, tmp_p
 
 
 @pytest.mark.long
-async def test_another_input_is_refused(server: LocalServer, tmp_path: Path) -> None:
+async def test_another_input_is_refused(server, tmp_path):
     """Rows of another file are paid for only with --extend; the error names both files."""
     env = environment(server)
     first = shops(tmp_path, "Acme", "Other")
@@ -144,7 +143,7 @@ async def test_another_input_is_refused(server: LocalServer, tmp_path: Path) -> 
 
 
 @pytest.mark.torture
-async def test_a_longer_input_is_the_same_one(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_longer_input_is_the_same_one(server, tmp_path):
     """An input that contains all rows of the ledger is the same one, as after an interruption."""
     env = environment(server)
     await run(*words(tmp_path, companies(tmp_path, "Acme")), env=env)

@@ -2,7 +2,6 @@ import asyncio
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -63,7 +62,7 @@ async def _complete(*words: str, server: LocalServer | None = None) -> list[tupl
         (("keys", "list", "--json", "name,sp"), ["name,spent_cents"]),
     ],
 )
-async def test_words(words: tuple[str, ...], completed: list[str]) -> None:
+async def test_words(words, completed):
     """Commands, actions, options and their values are completed."""
     assert await _complete(*words) == [("plain", each) for each in completed]
 
@@ -72,12 +71,12 @@ async def test_words(words: tuple[str, ...], completed: list[str]) -> None:
     "words",
     [("files", "upload", "comp"), ("run", "x", "--schema", "comp"), ("batch", "run", "comp")],
 )
-async def test_files(words: tuple[str, ...]) -> None:
+async def test_files(words):
     """Where a file is expected, the shell completes its name."""
     assert await _complete(*words) == [("file", "comp")]
 
 
-async def test_ids(server: LocalServer) -> None:
+async def test_ids(server):
     """The ids of tasks, schedules and profiles come from the server."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         task = (await session.submit("Look around")).id
@@ -102,7 +101,7 @@ async def test_ids(server: LocalServer) -> None:
     assert await _complete("watch", *base_url, task[:9]) == [("plain", task)]
 
 
-async def test_ids_of_no_server() -> None:
+async def test_ids_of_no_server():
     """Without a key or a server, and of one that does not answer: nothing is printed."""
     with bound_socket() as silent:
         silent.listen()
@@ -113,7 +112,7 @@ async def test_ids_of_no_server() -> None:
     assert await _complete("watch", "") == []
 
 
-async def test_ids_that_a_shell_would_run(http_service: str) -> None:
+async def test_ids_that_a_shell_would_run(http_service):
     """A shell inserts the word without quotes: an id that it would run is left out."""
     given = ("--api-key", "bu_nothing", "--base-url", http_service)
 
@@ -121,7 +120,7 @@ async def test_ids_that_a_shell_would_run(http_service: str) -> None:
 
 
 @pytest.fixture
-async def http_service() -> AsyncIterator[str]:
+async def http_service():
     """A service whose tasks have ids that a shell would run."""
     ids = ["task-1", "$(touch x)", "a;b", "a b", "`x`", "a\nb", "\x1b[2J"]
     moment = "2026-03-01T00:00:00Z"
@@ -144,7 +143,7 @@ async def http_service() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_every_command() -> None:
+async def test_every_command():
     """Nothing typed yet: all commands."""
     assert {text for _, text in await _complete("")} == set(COMMANDS)
 
@@ -155,7 +154,7 @@ def _bash(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_bash(tmp_path: Path) -> None:
+async def test_bash(tmp_path):
     """A bash that has read the script runs the program, and uses its answer."""
     script = tmp_path / "completion.bash"
     script.write_text((await run("completion", "bash")).stdout)
@@ -165,7 +164,7 @@ async def test_bash(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("--on-cancel\n", "")
 
 
-async def test_the_short_name(tmp_path: Path) -> None:
+async def test_the_short_name(tmp_path):
     """Called as `bua`, the program completes, explains and shows that name."""
     short = tmp_path / "bua"
     short.symlink_to(Path(sys.executable).with_name("browser-use-async"))
@@ -189,7 +188,7 @@ async def test_the_short_name(tmp_path: Path) -> None:
     assert "try 'bua --help'" in mistaken
 
 
-def test_both_names_are_installed() -> None:
+def test_both_names_are_installed():
     """They are the same program."""
     declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 
@@ -198,7 +197,7 @@ def test_both_names_are_installed() -> None:
     assert len(set(scripts.values())) == 1
 
 
-async def test_other_shells() -> None:
+async def test_other_shells():
     """The scripts of zsh and fish name the program, and how it is called."""
     zsh, fish = [await run("completion", shell) for shell in ("zsh", "fish")]
 

@@ -30,7 +30,7 @@ class Pipe(io.StringIO):
 
 @pytest.mark.long
 @given(st.text())
-def test_printable(text: str) -> None:
+def test_printable(text):
     """No character that could control a terminal is left, and none is lost."""
     cleaned = printable(text)
 
@@ -40,7 +40,7 @@ def test_printable(text: str) -> None:
 
 @pytest.mark.long
 @given(st.recursive(st.none() | st.booleans() | st.text(), st.lists))
-def test_emitted_json(value: object) -> None:
+def test_emitted_json(value):
     """Emitted JSON is one line that reads back the same and contains no control character."""
     out = Pipe()
     Console(stdout=out, stderr=Pipe()).result(value)
@@ -58,7 +58,7 @@ STEERING = [
 UNSEEN = [*STEERING, "\u034f", "\u115f", "\u1160", "\u180b", "\u3164", "\uffa0", "\U000e0101"]
 
 
-def test_no_character_is_hidden_in_json() -> None:
+def test_no_character_is_hidden_in_json():
     """Zero-width, tag, BOM and other format characters are escaped, in values and names."""
     text = "a".join(UNSEEN)
     out = Pipe()
@@ -70,7 +70,7 @@ def test_no_character_is_hidden_in_json() -> None:
     assert "\xe9 \u4e2d \u3000 \U0001f600" in written  # visible characters stay unchanged
 
 
-def test_no_character_is_hidden_in_words() -> None:
+def test_no_character_is_hidden_in_words():
     """An invisible character, or one that controls the terminal, is a blank in words for people."""
     text = "a".join(UNSEEN)
 
@@ -78,7 +78,7 @@ def test_no_character_is_hidden_in_words() -> None:
     assert printable("\xe9\u4e2d\U0001f600") == "\xe9\u4e2d\U0001f600"
 
 
-def test_a_status_cannot_steer_the_terminal() -> None:
+def test_a_status_cannot_steer_the_terminal():
     """Nor can the text of a spinner, at its start, in its updates or in a notice."""
     terminal = Terminal()
     console = Console(stdout=Pipe(), stderr=terminal)
@@ -94,7 +94,7 @@ def test_a_status_cannot_steer_the_terminal() -> None:
         assert sequence not in terminal.getvalue()
 
 
-def test_emitted_json_on_a_terminal() -> None:
+def test_emitted_json_on_a_terminal():
     """On a terminal JSON is indented; a stream with an old encoding escapes an umlaut."""
     terminal, old = Terminal(), Pipe()
     Pipe.encoding, encoding = "ascii", Pipe.encoding
@@ -108,7 +108,7 @@ def test_emitted_json_on_a_terminal() -> None:
     assert terminal.getvalue() == '{\n  "a": "ä"\n}\n'
 
 
-def test_item_is_wrapped_behind_its_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_item_is_wrapped_behind_its_prefix(monkeypatch):
     """On a terminal long text is wrapped behind its prefix; in a pipe it is not."""
     monkeypatch.setenv("COLUMNS", "50")
     terminal, pipe = Terminal(), Pipe()
@@ -122,7 +122,7 @@ def test_item_is_wrapped_behind_its_prefix(monkeypatch: pytest.MonkeyPatch) -> N
     assert pipe.getvalue() == f"step 12  {text}\n".replace("line\nof", "line of")
 
 
-def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:
+def test_text_from_elsewhere_cannot_steer_the_terminal():
     """Escape sequences in texts of a server are shown as spaces, with rich and without."""
     for plain in (True, False):
         terminal = Terminal()
@@ -133,7 +133,7 @@ def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:
         assert terminal.getvalue() == "a ]0;title bc 2Jd\ne[red]f[/red] [2J\n"
 
 
-def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table(monkeypatch):
     """Columns are aligned, and the last one is cut where the terminal ends."""
     monkeypatch.setenv("COLUMNS", "20")
     terminal = Terminal()
@@ -150,7 +150,7 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_wide_characters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wide_characters_take_two_columns(monkeypatch):
     """Columns are aligned and cut as a terminal draws them; combining accents have no width."""
     monkeypatch.setenv("COLUMNS", "20")
     terminal = Terminal()
@@ -170,7 +170,7 @@ def test_wide_characters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> No
     ]
 
 
-def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours(monkeypatch):
     """What has a style is coloured by rich; NO_COLOR and --plain are respected."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -184,7 +184,7 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert without.getvalue() == plain.getvalue() == "red\n"
 
 
-def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_without_columns_gets_all_words(monkeypatch):
     """Some programs export a width of 0 when it is unknown."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "0")
@@ -198,7 +198,7 @@ def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPat
     assert "1\n" in terminal.getvalue()
 
 
-def test_a_dumb_terminal_gets_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dumb_terminal_gets_lines_only(monkeypatch):
     """It would print control sequences as text; it still has a width."""
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "12")
@@ -211,7 +211,7 @@ def test_a_dumb_terminal_gets_lines_only(monkeypatch: pytest.MonkeyPatch) -> Non
     assert terminal.getvalue() == "a step\nTASK\nlong enough…\n"
 
 
-def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_address_stays_whole(monkeypatch):
     """An address longer than the line is not broken, so that it can be copied."""
     monkeypatch.setenv("COLUMNS", "40")
     address = f"http://127.0.0.1:8765/live/{'x' * 60}"
@@ -221,7 +221,7 @@ def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue() == f"watch live at {address}\n"
 
 
-def test_working(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_working(monkeypatch):
     """Work in progress is shown while it lasts, on a terminal that can; elsewhere it is not."""
     monkeypatch.setenv("TERM", "xterm")
     terminal, pipe = Terminal(), Pipe()

@@ -1,13 +1,12 @@
 import pytest
 
 from browser_use_async import BrowserUseSession, TaskStatus
-from browser_use_async.server import LocalServer
 from tests.support.wire import bound_socket
 
 from .running import environment, run
 
 
-async def test_several_tasks(server: LocalServer) -> None:
+async def test_several_tasks(server):
     """Each task named gets its call and its line of JSON; ids and tokens both work."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         first, second = [await session.submit("Hang") for _ in range(2)]
@@ -26,7 +25,7 @@ async def test_several_tasks(server: LocalServer) -> None:
     ]
 
 
-async def test_one_is_refused(server: LocalServer) -> None:
+async def test_one_is_refused(server):
     """A missing task does not keep the others from being stopped; the exit code shows it."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handle = await session.submit("Hang")
@@ -38,7 +37,7 @@ async def test_one_is_refused(server: LocalServer) -> None:
     assert server.store.tasks[0].status is TaskStatus.STOPPED
 
 
-async def test_resume_what_was_never_paused(server: LocalServer) -> None:
+async def test_resume_what_was_never_paused(server):
     """What the server refuses is exit code 3."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handle = await session.submit("Hang")
@@ -49,7 +48,7 @@ async def test_resume_what_was_never_paused(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_no_server_listens() -> None:
+async def test_no_server_listens():
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"

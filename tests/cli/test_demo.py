@@ -32,7 +32,7 @@ def _browser_without_sandbox(folder: Path) -> Path:
 
 
 @pytest.mark.long
-async def test_a_browser_that_does_not_start_is_left_out() -> None:
+async def test_a_browser_that_does_not_start_is_left_out():
     """A note says so, and all parts succeed without it."""
     with TemporaryDirectory() as folder:
         program = _browser_without_sandbox(Path(folder))
@@ -46,7 +46,7 @@ async def test_a_browser_that_does_not_start_is_left_out() -> None:
 
 
 @pytest.mark.torture
-async def test_every_part_ends_as_it_should() -> None:
+async def test_every_part_ends_as_it_should():
     """Without key and network all five parts succeed, and each shows its live page first."""
     result = await run("demo")
 
@@ -90,7 +90,7 @@ def _reversed_words(match: "re.Match[str]") -> str:
 
 
 @pytest.mark.torture
-async def test_another_site(tmp_path: Path) -> None:
+async def test_another_site(tmp_path):
     """The demo knows no page of the example site: it succeeds on a rewritten one as well."""
     site = _rewritten(tmp_path)
     title = re.search("<title>(.*)</title>", (site / "index.html").read_text())
@@ -103,7 +103,7 @@ async def test_another_site(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_site_without_links(tmp_path: Path) -> None:
+async def test_site_without_links(tmp_path):
     """A part with the wrong end is shown, and makes the exit code 1."""
     (tmp_path / "index.html").write_text("<title>Lonely</title><p>No link at all.</p>")
     result = await run("demo", "--site", str(tmp_path))
@@ -120,7 +120,7 @@ async def test_site_without_links(tmp_path: Path) -> None:
     }
 
 
-async def test_no_site(tmp_path: Path) -> None:
+async def test_no_site(tmp_path):
     """A folder without pages is exit code 2."""
     result = await run("demo", "--site", str(tmp_path))
 
@@ -129,7 +129,7 @@ async def test_no_site(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_keep() -> None:
+async def test_keep():
     """`--keep` leaves the live pages open until Ctrl-C, which then ends the demo with 0."""
     async with running("demo", "--keep") as command:
         await command.says("The live pages stay at")
@@ -141,7 +141,7 @@ async def test_keep() -> None:
 
 @pytest.mark.parametrize("more", [(), ("--plain",)])
 @pytest.mark.torture
-async def test_on_a_terminal(more: tuple[str, ...]) -> None:
+async def test_on_a_terminal(more):
     """A terminal shows colours, with --plain the same words; no JSON is between them."""
     written = await run_on_terminal("demo", *more, env=environment(), columns=100)
 

@@ -32,7 +32,7 @@ def _verdicts(result: Result) -> dict[str, bool]:
     return {check["name"]: check["ok"] for check in result.json["checks"]}
 
 
-async def test_all_is_well(server: LocalServer) -> None:
+async def test_all_is_well(server):
     """With a server and its key every check succeeds, and the exit code is 0."""
     result = await run("doctor", env=environment(server))
 
@@ -44,7 +44,7 @@ async def test_all_is_well(server: LocalServer) -> None:
     assert server.base_url in result.stderr
 
 
-async def test_every_package_of_an_extra_is_looked_for() -> None:
+async def test_every_package_of_an_extra_is_looked_for():
     """The packages of each extra in `pyproject.toml`: its check names a missing one."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     result = await run("doctor", "--local")
@@ -56,7 +56,7 @@ async def test_every_package_of_an_extra_is_looked_for() -> None:
         assert check["missing"] or all(f"{name} " in check["detail"] for name in names)
 
 
-async def test_the_model_is_asked_one_tiny_question() -> None:
+async def test_the_model_is_asked_one_tiny_question():
     """The cost is shown; a model that refuses the key fails the check."""
     async with ScriptedModel([{"yes": True}]) as model:
         env = environment(OPENAI_BASE_URL=model.url, OPENAI_API_KEY=MODEL_KEY)
@@ -72,7 +72,7 @@ async def test_the_model_is_asked_one_tiny_question() -> None:
     assert "does not take the key: it answered 401" in refused.stderr
 
 
-async def test_the_python_of_the_agent_is_tried(tmp_path: Path) -> None:
+async def test_the_python_of_the_agent_is_tried(tmp_path):
     """A relative path counts from the working folder; one without browser-use fails."""
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexit 0\n")
@@ -89,12 +89,12 @@ async def test_the_python_of_the_agent_is_tried(tmp_path: Path) -> None:
     assert "BROWSER_USE_AGENT_PYTHON: /bin/false has no browser-use" in bad.stderr
 
 
-async def test_local() -> None:
+async def test_local():
     """`--local` checks the installation alone, with a server of its own."""
     assert (await run("doctor", "--local")).code == 0
 
 
-async def test_a_port_that_is_taken() -> None:
+async def test_a_port_that_is_taken():
     """A used port is no failure; the line shows which program has it."""
     # One after the other in one test, since two tests may run at the same time.
     for is_serve in (True, False):
@@ -119,7 +119,7 @@ async def test_a_port_that_is_taken() -> None:
         assert re.search("^taken +port", result.stderr, re.MULTILINE)
 
 
-async def test_wrong_key(server: LocalServer) -> None:
+async def test_wrong_key(server):
     """A wrong key is exit code 3; the other checks are shown, too."""
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
     result = await run("doctor", env=env)
@@ -130,7 +130,7 @@ async def test_wrong_key(server: LocalServer) -> None:
     assert "balance" not in _verdicts(result)
 
 
-async def test_no_key(server: LocalServer) -> None:
+async def test_no_key(server):
     """A missing key is named first, and the server is checked, too."""
     result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=server.base_url))
 
@@ -141,7 +141,7 @@ async def test_no_key(server: LocalServer) -> None:
     assert "BROWSER_USE_API_KEY" in result.json["checks"][-2]["detail"]
 
 
-async def test_impossible_configuration() -> None:
+async def test_impossible_configuration():
     """A base URL that cannot work is named, and nothing is sent."""
     result = await run("doctor", env=environment(BROWSER_USE_BASE_URL="api.example/v1"))
 
@@ -149,7 +149,7 @@ async def test_impossible_configuration() -> None:
     assert _verdicts(result) == {**dict.fromkeys(MACHINE, True), "configuration": False}
 
 
-async def test_what_is_missing_is_no_failure(server: LocalServer, tmp_path: Path) -> None:
+async def test_what_is_missing_is_no_failure(server, tmp_path):
     """Without a browser and ffmpeg the checks pass, and say what would need them."""
     env = environment(server, PATH=str(tmp_path), BROWSER_USE_SERVER_CHROMIUM="no-such-browser")
     result = await run("doctor", env=env)
@@ -162,7 +162,7 @@ async def test_what_is_missing_is_no_failure(server: LocalServer, tmp_path: Path
 
 
 @pytest.mark.long
-async def test_columns_are_aligned(server: LocalServer) -> None:
+async def test_columns_are_aligned(server):
     """On a terminal each detail begins in the same column, and `--json` prints JSON there."""
     written = await run_on_terminal("doctor", "--plain", env=environment(server), columns=80)
     lines = [line for line in written.splitlines() if not line.startswith(" ")]
@@ -175,7 +175,7 @@ async def test_columns_are_aligned(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_no_key_and_no_server() -> None:
+async def test_no_key_and_no_server():
     """The missing key is named although the server cannot be reached."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -186,7 +186,7 @@ async def test_no_key_and_no_server() -> None:
 
 
 @pytest.mark.torture
-async def test_no_server_listens() -> None:
+async def test_no_server_listens():
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -198,9 +198,7 @@ async def test_no_server_listens() -> None:
 
 
 @pytest.mark.torture
-def test_without_settings(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_settings(monkeypatch, tmp_path, capsys):
     """It says that the default address is that of a service which is gone, and what to set."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -219,7 +217,7 @@ def test_without_settings(
         assert "`browser-use-async login` or set BROWSER_USE_BASE_URL" in checks[name]["detail"]
 
 
-async def test_not_this_api() -> None:
+async def test_not_this_api():
     """A server that answers 404 to a ping does not speak v1: exit code 3, and what to do."""
     async with WireServer(answering(response(404, '{"detail":"Not Found"}'))) as wire:
         env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
@@ -229,7 +227,7 @@ async def test_not_this_api() -> None:
     assert "browser-use-async serve" in result.json["checks"][-1]["detail"]
 
 
-async def test_empty_account() -> None:
+async def test_empty_account():
     """Without money on the account, new tasks would be rejected: exit code 3."""
     answers = [response(body=body) for body in ("{}", "true", '{"balance":"0"}')]
     async with WireServer(answering(*answers)) as wire:
@@ -249,7 +247,7 @@ def _browser_of(version: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("version", "is_old"), [("147.0.1.2", True), ("148.0.0.1", False)])
-async def test_an_old_browser_is_named(version: str, is_old: bool, tmp_path: Path) -> None:
+async def test_an_old_browser_is_named(version, is_old, tmp_path):
     """A browser without the fixes of half a year is named with its version, and what to do."""
     program = _browser_of(version, tmp_path)
     env = environment(BROWSER_USE_SERVER_CHROMIUM=str(program))
@@ -260,7 +258,7 @@ async def test_an_old_browser_is_named(version: str, is_old: bool, tmp_path: Pat
     assert ("is version 147, older than 148" in check["detail"]) is is_old
 
 
-async def test_serve_warns_of_an_old_browser(tmp_path: Path) -> None:
+async def test_serve_warns_of_an_old_browser(tmp_path):
     """The warning comes before the first task, and the server starts."""
     program = _browser_of("147.0.1.2", tmp_path)
     env = environment(BROWSER_USE_SERVER_CHROMIUM=str(program))

@@ -27,7 +27,7 @@ async def _start(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.long
-async def test_an_empty_database(postgres: str):
+async def test_an_empty_database(postgres):
     """It is accepted, and stays unchanged."""
     result, details = await _checks(postgres)
 
@@ -41,7 +41,7 @@ async def test_an_empty_database(postgres: str):
 
 
 @pytest.mark.long
-async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.MonkeyPatch):
+async def test_one_that_a_server_has_used(postgres, monkeypatch):
     """Tables, key and workers are shown."""
     await _start(postgres, monkeypatch)
 
@@ -55,7 +55,7 @@ async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.Mon
 
 
 @pytest.mark.long
-async def test_the_servers_of_a_fleet(postgres: str, monkeypatch: pytest.MonkeyPatch):
+async def test_the_servers_of_a_fleet(postgres, monkeypatch):
     """Each is shown with its public address, its slots, and its number of tasks."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     key = "bu_of_the_doctors_tests_01"
@@ -69,7 +69,7 @@ async def test_the_servers_of_a_fleet(postgres: str, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.long
-async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
+async def test_another_key(postgres, monkeypatch):
     """A key with which a server would not start is exit code 2."""
     await _start(postgres, monkeypatch)
 
@@ -81,7 +81,7 @@ async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.long
-async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.MonkeyPatch):
+async def test_tables_of_other_versions(postgres, monkeypatch):
     """A server would refuse both, and the check says what to do."""
     await _start(postgres, monkeypatch)
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -104,7 +104,7 @@ async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.Monke
         ("", "--database: the environment variable is not set"),
     ],
 )
-async def test_none(address: str, words: str):
+async def test_none(address, words):
     """The machine is checked, too, and no password is shown."""
     pytest.importorskip("psycopg_pool")
 

@@ -35,13 +35,13 @@ CLASSES = [
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_each_error_has_its_exit_code(kind: type[errors.BrowserUseError]) -> None:
+def test_each_error_has_its_exit_code(kind):
     """Each public error maps to the exit code that the documentation promises."""
     error = kind.__new__(kind)
 
     assert exit_code_of(error) == EXPECTED.get(kind.__name__, 3)
 
 
-def test_numbers() -> None:
+def test_numbers():
     """The numbers themselves are fixed."""
     assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 74, 124]

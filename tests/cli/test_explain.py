@@ -1,7 +1,6 @@
 """`explain`: a task by the service's data, a batch by its ledger."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ SENT = {"sent_at": BEGAN + 1}
 
 
 @pytest.fixture
-def mixed_ledger(tmp_path: Path) -> Path:
+def mixed_ledger(tmp_path):
     """One item of each kind."""
     items = [
         item("done", steps=3, cost=8_500, **SENT),
@@ -43,7 +42,7 @@ def _entries_of(entries: list[dict[str, Any]]) -> list[tuple[str, str, float | N
     return [(each["what"], each["about"], each["cents"]) for each in entries]
 
 
-async def test_a_joined_item(tmp_path: Path) -> None:
+async def test_a_joined_item(tmp_path):
     """Its task is older than the item: what the earlier run did stands first, and is named so."""
     times = {"created_at": BEGAN - 100, "finished_at": BEGAN - 60}
     mixed_ledger = write_ledger(
@@ -63,7 +62,7 @@ async def test_a_joined_item(tmp_path: Path) -> None:
     assert "1 of 1 item joined a task of an earlier run" in result.stderr
 
 
-async def test_items_of_a_batch(mixed_ledger: Path) -> None:
+async def test_items_of_a_batch(mixed_ledger):
     """Intended, sent, unknown, created, ended, and the cost: as far as the ledger has it."""
     result = await run("explain", str(mixed_ledger), env=environment())
 
@@ -117,7 +116,7 @@ async def test_items_of_a_batch(mixed_ledger: Path) -> None:
     assert result.code == 0
 
 
-async def test_one_item(mixed_ledger: Path) -> None:
+async def test_one_item(mixed_ledger):
     """`--key` names it; on a terminal it is a table, unless JSON is asked for."""
     words = ("explain", str(mixed_ledger), "--key", "done")
     env = {**environment(), "TZ": "UTC"}
@@ -133,7 +132,7 @@ async def test_one_item(mixed_ledger: Path) -> None:
     assert '"what": "ended"' in as_json
 
 
-async def test_a_long_reason_is_shown_whole(tmp_path: Path) -> None:
+async def test_a_long_reason_is_shown_whole(tmp_path):
     """A table is cut at the edge of a terminal, and the whole reason is below it."""
     reason = "task 1 failed after 3 steps: " + "the page says that it is closed " * 5
     failed = item("failed", "failed", steps=2, error="TaskFailedError", reason=reason)
@@ -147,7 +146,7 @@ async def test_a_long_reason_is_shown_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_a_task(server: LocalServer) -> None:
+async def test_a_task(server):
     """From the service: times, steps, the end, and the cost by the published prices."""
     env = environment(server)
     ran = await run("run", "Buy milk", env=env)
@@ -167,7 +166,7 @@ async def test_a_task(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_why_a_task_failed() -> None:
+async def test_why_a_task_failed():
     """The last step of a failed task has the reason, and not the place of the browser."""
     executor = ScriptedExecutor(default=Scenario(outcome="failed", reason="no such page"))
     async with LocalServer(executor=executor) as server:
@@ -183,7 +182,7 @@ async def test_why_a_task_failed() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("limit", [None, 2])
-async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
+async def test_a_task_that_failed_at_its_limit(limit):
     """The step that reports it is free, by the service's own limit or by the given one."""
     names = () if limit is None else ("--max-agent-steps", str(limit))
     executor = ScriptedExecutor(default=Scenario(steps=["Read"] * 100))
@@ -198,7 +197,7 @@ async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
 
 
 @pytest.mark.long
-async def test_a_task_of_another_limit() -> None:
+async def test_a_task_of_another_limit():
     """Each step of a task with another end is counted if its limit is unknown."""
     executor = ScriptedExecutor(default=Scenario(steps=["Read"] * 76))
     async with LocalServer(executor=executor) as server:
@@ -221,7 +220,7 @@ async def test_a_task_of_another_limit() -> None:
         (("t1", "--key", "a"), "--key names an item of a ledger"),
     ],
 )
-async def test_mistakes(words: tuple[str, ...], said: str, server: LocalServer) -> None:
+async def test_mistakes(words, said, server):
     """One error that names the mistake, and exit code 2 or 3."""
     result = await run("explain", *words, env=environment(server))
 
@@ -230,7 +229,7 @@ async def test_mistakes(words: tuple[str, ...], said: str, server: LocalServer) 
     assert result.code in {1, 2, 3}
 
 
-async def test_an_item_that_is_not_there(mixed_ledger: Path) -> None:
+async def test_an_item_that_is_not_there(mixed_ledger):
     """A wrong key is refused, and named."""
     result = await run("explain", str(mixed_ledger), "--key", "nothing", env=environment())
 

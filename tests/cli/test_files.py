@@ -1,6 +1,5 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ FILES = {"report.csv": b"Item,Price\nBell,12.50\n", "big file.txt": b"0123456789
 
 
 @pytest.fixture
-async def writing() -> AsyncIterator[LocalServer]:
+async def writing():
     """A server whose tasks write `FILES`."""
     executor = ScriptedExecutor({"Write": Scenario(files=FILES)})
     async with LocalServer(executor=executor) as server:
@@ -37,7 +36,7 @@ def _shows_no_url(result: Result) -> bool:
 
 
 @pytest.mark.torture
-async def test_put(server: LocalServer, tmp_path: Path) -> None:
+async def test_put(server, tmp_path):
     """Files are uploaded, and their names printed as one JSON list; a task may use them."""
     paths = [tmp_path / "orders.csv", tmp_path / "notes.txt"]
     for path in paths:
@@ -52,7 +51,7 @@ async def test_put(server: LocalServer, tmp_path: Path) -> None:
     assert _shows_no_url(result)
 
 
-async def test_put_by_another_name(server: LocalServer, tmp_path: Path) -> None:
+async def test_put_by_another_name(server, tmp_path):
     """One file may be given another name; with several files the option is refused."""
     path = tmp_path / "orders"
     path.write_text("Item,Price\n")
@@ -63,7 +62,7 @@ async def test_put_by_another_name(server: LocalServer, tmp_path: Path) -> None:
     assert (two.code, two.stdout) == (2, "")
 
 
-async def test_put_what_the_api_does_not_take(server: LocalServer, tmp_path: Path) -> None:
+async def test_put_what_the_api_does_not_take(server, tmp_path):
     """A type or size that is refused is exit code 2, and the others are uploaded."""
     names = ("tool.exe", "empty.txt", "large.txt", "good.txt")
     for name, size in zip(names, (1, 0, 10 * 1024 * 1024 + 1, 1), strict=True):
@@ -77,7 +76,7 @@ async def test_put_what_the_api_does_not_take(server: LocalServer, tmp_path: Pat
         assert f"error: {name}: " in result.stderr
 
 
-async def test_put_no_file(server: LocalServer, tmp_path: Path) -> None:
+async def test_put_no_file(server, tmp_path):
     """A path without a file is exit code 2, before anything is sent."""
     for path in (tmp_path, tmp_path / "none.csv", tmp_path / f"{'n' * 300}.csv"):
         result = await run("files", "upload", str(path), env=environment(server))
@@ -87,7 +86,7 @@ async def test_put_no_file(server: LocalServer, tmp_path: Path) -> None:
     assert not server.requests
 
 
-async def test_get_by_name(writing: LocalServer, tmp_path: Path) -> None:
+async def test_get_by_name(writing, tmp_path):
     """A named file is downloaded into a directory that is created, and its path printed."""
     task_id = await _finished(writing, "Write")
     folder = tmp_path / "deep" / "folder"
@@ -101,7 +100,7 @@ async def test_get_by_name(writing: LocalServer, tmp_path: Path) -> None:
     assert _shows_no_url(result)
 
 
-async def test_get_all(writing: LocalServer, tmp_path: Path) -> None:
+async def test_get_all(writing, tmp_path):
     """`--all` downloads every output file once, also one that is named as well."""
     task_id = await _finished(writing, "Write")
     words = ("files", "download", task_id, "report.csv", "--all", "-o", str(tmp_path))
@@ -115,7 +114,7 @@ async def test_get_all(writing: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_get_pictures(writing: LocalServer, tmp_path: Path) -> None:
+async def test_get_pictures(writing, tmp_path):
     """Screenshots are pictures, and a task without recordings has none: still one JSON list."""
     task_id = await _finished(writing, "Write")
     words = ("files", "download", task_id, "--screenshots", "-o", str(tmp_path))
@@ -130,7 +129,7 @@ async def test_get_pictures(writing: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_get_what_is_not_there(writing: LocalServer, tmp_path: Path) -> None:
+async def test_get_what_is_not_there(writing, tmp_path):
     """A file or task that does not exist is exit code 3, and other files are downloaded."""
     task_id = await _finished(writing, "Write")
     env = environment(writing)
@@ -145,7 +144,7 @@ async def test_get_what_is_not_there(writing: LocalServer, tmp_path: Path) -> No
 
 
 @pytest.mark.torture
-async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_path: Path) -> None:
+async def test_get_a_name_that_leaves_the_directory(writing, tmp_path):
     """A hostile name is exit code 2, and nothing is written."""
     task_id = await _finished(writing, "Write")
     folder = tmp_path / "folder"
@@ -157,7 +156,7 @@ async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_pa
     assert _contents(tmp_path) == {}
 
 
-async def test_get_what_is_there_already(writing: LocalServer, tmp_path: Path) -> None:
+async def test_get_what_is_there_already(writing, tmp_path):
     """An existing file stays, and the others are downloaded; `--force` replaces it."""
     task_id = await _finished(writing, "Write")
     (tmp_path / "report.csv").write_bytes(b"mine")
@@ -175,7 +174,7 @@ async def test_get_what_is_there_already(writing: LocalServer, tmp_path: Path) -
     assert _contents(tmp_path) == FILES
 
 
-async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
+async def test_names_cannot_steer_the_terminal(server, tmp_path):
     """Names of files from the server neither write the clipboard nor clear the screen."""
     names = ["\x1b]52;c;aGk=\x07a.csv", "\x1b]0;title\x07b.csv", "\x1b[2Jc.csv", "\x9b2Jd.csv"]
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
@@ -192,7 +191,7 @@ async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Pa
             assert sequence not in written
 
 
-async def test_get_nothing(server: LocalServer, tmp_path: Path) -> None:
+async def test_get_nothing(server, tmp_path):
     """Without a file to download: exit code 2."""
     for words in (("-o", str(tmp_path)), ()):
         result = await run("files", "download", "some-id", *words, env=environment(server))
@@ -202,9 +201,7 @@ async def test_get_nothing(server: LocalServer, tmp_path: Path) -> None:
     assert not server.requests
 
 
-async def test_into_the_working_folder(
-    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_into_the_working_folder(server, tmp_path, monkeypatch):
     """Without `-o` files come into the working folder; in plain text each path is a line."""
     monkeypatch.chdir(tmp_path)
     task_id = await _finished(server, "Report")
@@ -216,7 +213,7 @@ async def test_into_the_working_folder(
 
 
 @pytest.mark.torture
-async def test_task_without_files(server: LocalServer, tmp_path: Path) -> None:
+async def test_task_without_files(server, tmp_path):
     """A task without files gives an empty list and a note."""
     task_id = await _finished(server, "Look")
     words = ("files", "download", task_id, "--all", "-o", str(tmp_path))
@@ -228,7 +225,7 @@ async def test_task_without_files(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_no_server_listens(tmp_path: Path) -> None:
+async def test_no_server_listens(tmp_path):
     """A server that cannot be reached is exit code 4."""
     (tmp_path / "a.csv").write_text("x")
     with bound_socket() as listener:
@@ -239,7 +236,7 @@ async def test_no_server_listens(tmp_path: Path) -> None:
     assert result.code == 4
 
 
-async def test_local(tmp_path: Path) -> None:
+async def test_local(tmp_path):
     """`--local` uploads to the bundled server."""
     (tmp_path / "a.csv").write_text("x")
     result = await run("files", "upload", str(tmp_path / "a.csv"), "--local")

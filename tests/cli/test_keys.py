@@ -14,7 +14,7 @@ from .running import environment, run, run_on_terminal
 
 
 @pytest.mark.long
-async def test_on_a_running_server(server: LocalServer) -> None:
+async def test_on_a_running_server(server):
     """A key is created, printed alone on stdout, listed and revoked."""
     env = environment(server)
     words = ("--scopes", "run,read", "--budget-cents", "50.5", "--concurrency", "9")
@@ -39,7 +39,7 @@ async def test_on_a_running_server(server: LocalServer) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 130])
-async def test_on_a_terminal_of_some_width(server: LocalServer, columns: int) -> None:
+async def test_on_a_terminal_of_some_width(server, columns):
     """A table that is wider than the terminal has a line for each cell, so that none is broken."""
     env = environment(server)
     added = await run("keys", "add", "shop", "--json", env=env)
@@ -54,7 +54,7 @@ async def test_on_a_terminal_of_some_width(server: LocalServer, columns: int) ->
 
 
 @pytest.mark.long
-async def test_over_the_socket_of_administration(server: LocalServer) -> None:
+async def test_over_the_socket_of_administration(server):
     """This works without the API's port, as behind a proxy."""
     with tempfile.TemporaryDirectory(prefix="admin-") as folder:
         path = Path(folder) / "admin"
@@ -67,7 +67,7 @@ async def test_over_the_socket_of_administration(server: LocalServer) -> None:
     assert listed.json["name"] == "shop"
 
 
-async def test_tables_on_a_terminal(server: LocalServer) -> None:
+async def test_tables_on_a_terminal(server):
     """Keys in aligned columns."""
     env = environment(server)
     await run("keys", "add", "shop", "--budget-cents", "5", env=env)
@@ -97,7 +97,7 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
         (("list", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no answer"),
     ],
 )
-async def test_mistakes(words: tuple[str, ...], code: int, named: str, server: LocalServer) -> None:
+async def test_mistakes(words, code, named, server):
     """Each is one line that says what to do."""
     result = await run("keys", *words, env=environment(server))
 
@@ -105,14 +105,14 @@ async def test_mistakes(words: tuple[str, ...], code: int, named: str, server: L
     assert result.stdout == ""
 
 
-async def test_without_a_server() -> None:
+async def test_without_a_server():
     """The hosted service has keys of its own."""
     result = await run("keys", "list")
 
     assert (result.code, "--admin-socket" in result.stderr) == (2, True)
 
 
-async def test_a_key_without_the_scope(server: LocalServer) -> None:
+async def test_a_key_without_the_scope(server):
     """The server refuses it, and the error names the scope."""
     added = await run("keys", "add", "shop", env=environment(server))
     env = {**environment(server), "BROWSER_USE_API_KEY": added.stdout.strip()}

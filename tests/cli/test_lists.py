@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from rich.cells import cell_len
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Head, fitted
-from browser_use_async.server import LocalServer
 
 from .running import environment, run, run_on_terminal
 
@@ -20,7 +18,7 @@ _ASKED = "Look around the shop, and say the price of every tea that is on its sh
 
 
 @pytest.fixture
-async def history(server: LocalServer) -> AsyncIterator[list[str]]:
+async def history(server):
     """The ids of three tasks that have ended, newest first."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handles = [
@@ -32,7 +30,7 @@ async def history(server: LocalServer) -> AsyncIterator[list[str]]:
         yield [handle.id for handle in reversed(handles)]
 
 
-async def test_fields_of_json(server: LocalServer, history: list[str]) -> None:
+async def test_fields_of_json(server, history):
     """`--json` prints the fields that it names, in their order; without names it prints all."""
     env = environment(server)
     some = await run("tasks", "list", "--json", "status,id", env=env)
@@ -47,7 +45,7 @@ async def test_fields_of_json(server: LocalServer, history: list[str]) -> None:
     assert {"id", "task", "status", "created_at", "metadata"} <= set(every.json_lines[0])
 
 
-async def test_columns(server: LocalServer, history: list[str]) -> None:
+async def test_columns(server, history):
     """`--columns` makes a table of them, also in a pipe; repeated options are combined."""
     words = ("--columns", "status,id", "--columns", "metadata")
     result = await run("tasks", *words, env=environment(server))
@@ -73,7 +71,7 @@ async def test_columns(server: LocalServer, history: list[str]) -> None:
         (("scripts", "list", "--json", "failurs"), "did you mean failures?"),
     ],
 )
-async def test_unknown_names(words: tuple[str, ...], said: str, server: LocalServer) -> None:
+async def test_unknown_names(words, said, server):
     """A name without such a field is refused with the nearest one, and nothing is sent."""
     result = await run(*words, env=environment(server))
 
@@ -82,7 +80,7 @@ async def test_unknown_names(words: tuple[str, ...], said: str, server: LocalSer
     assert not server.requests
 
 
-async def test_text_and_metadata(server: LocalServer, history: list[str]) -> None:
+async def test_text_and_metadata(server, history):
     """Tasks are found by words of their text, in any case, and by all of the pairs."""
     env = environment(server)
     shop = await run("tasks", "--text", "SHOP", "--json", "id", env=env)
@@ -96,7 +94,7 @@ async def test_text_and_metadata(server: LocalServer, history: list[str]) -> Non
     assert first.json == {"id": history[0]}
 
 
-async def test_plain_in_a_pipe(server: LocalServer, history: list[str]) -> None:
+async def test_plain_in_a_pipe(server, history):
     """`--plain` prints text also in a pipe: for a list, an object and a report."""
     env = environment(server)
     listed = await run("tasks", "--plain", "--limit", "2", env=env)
@@ -111,7 +109,7 @@ async def test_plain_in_a_pipe(server: LocalServer, history: list[str]) -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 90])
-async def test_times_have_their_zone(server: LocalServer, columns: int) -> None:
+async def test_times_have_their_zone(server, columns):
     """The heads of columns name the zone of the times, and cron expressions are UTC."""
     env = environment(server, TZ="America/New_York")
     made = await run("schedules", "create", "Look", "--cron", "0 8 * * 1-5", env=env)
@@ -126,7 +124,7 @@ async def test_times_have_their_zone(server: LocalServer, columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 100, 140])
-async def test_keys_at_any_width(server: LocalServer, columns: int) -> None:
+async def test_keys_at_any_width(server, columns):
     """No word of a key is cut, amounts are in dollars, and no line is longer than the terminal."""
     env = environment(server)
     await run("keys", "add", "shop", "--budget-cents", "2000", env=env)
@@ -141,7 +139,7 @@ async def test_keys_at_any_width(server: LocalServer, columns: int) -> None:
     st.lists(st.tuples(st.text("ab ü東", max_size=40), st.text("xy", max_size=12)), max_size=4),
     st.integers(5, 90),
 )
-def test_a_table_of_any_width(rows: list[tuple[str, str]], width: int) -> None:
+def test_a_table_of_any_width(rows, width):
     """Only texts are cut: any other cell stays whole, and the columns stay aligned."""
     heads = (Head("TEXT", is_text=True), Head("ID"))
     cells = [[(text, Style.PLAIN) for text in row] for row in rows]
@@ -156,7 +154,7 @@ def test_a_table_of_any_width(rows: list[tuple[str, str]], width: int) -> None:
             assert not identity or cell_len(line.removesuffix(identity)) == place
 
 
-async def test_repeated_options(server: LocalServer) -> None:
+async def test_repeated_options(server):
     """Scopes are combined, another option may be given once, and none may be abbreviated."""
     env = environment(server)
     added = await run(

@@ -7,8 +7,6 @@ import signal
 import aiohttp
 import pytest
 
-from browser_use_async.server import LocalServer
-
 from .running import environment, run, run_on_terminal, running
 
 ATTEMPT = re.compile(r"\d\d:\d\d:\d\d DEBUG #\d+ [A-Z]+ /\S+ 200 in \d+ ms, attempt 1 of \d.*")
@@ -21,7 +19,7 @@ def _attempts(text: str) -> list[str]:
 
 
 @pytest.mark.long
-async def test_verbose_shows_each_attempt(server: LocalServer) -> None:
+async def test_verbose_shows_each_attempt(server):
     """`--verbose` adds lines to stderr; without it there are none, and the result is the same."""
     env = environment(server)
     quiet = await run("run", "Buy milk", env=env)
@@ -35,7 +33,7 @@ async def test_verbose_shows_each_attempt(server: LocalServer) -> None:
     assert _attempts(quiet.stderr) == []
 
 
-async def test_the_variable_does_the_same(server: LocalServer) -> None:
+async def test_the_variable_does_the_same(server):
     """As in any program, `BROWSER_USE_LOG` shows the log."""
     env = {**environment(server), "BROWSER_USE_LOG": "debug"}
     result = await run("tasks", env=env)
@@ -47,7 +45,7 @@ async def test_the_variable_does_the_same(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_lines_stand_above_the_spinner(server: LocalServer) -> None:
+async def test_lines_stand_above_the_spinner(server):
     """Above a spinner on a terminal each record is a whole line of its own."""
     shown = await run_on_terminal(
         "run", "Buy milk", "--verbose", env=environment(server), columns=200
@@ -59,7 +57,7 @@ async def test_lines_stand_above_the_spinner(server: LocalServer) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "json", "none"])
-async def test_the_access_log_of_a_server(form: str) -> None:
+async def test_the_access_log_of_a_server(form):
     """`serve` logs requests in the chosen form or not at all, without the tokens of pages."""
     words = ("serve", "--port", "0", "--executor", "scripted", "--access-log", form)
     async with running(*words, env=environment()) as command:

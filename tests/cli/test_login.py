@@ -38,7 +38,7 @@ async def _log_in(tmp_path: Path, server: LocalServer) -> None:
     assert server.api_key not in done.stdout + done.stderr
 
 
-async def test_a_person_is_asked(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_person_is_asked(server, tmp_path):
     """It asks for address and key; the terminal does not show the key. Then both are saved."""
     answers = (("/api/v1):", f"{server.base_url}\n"), ("not shown):", f"{server.api_key}\n"))
     code, shown = await answered("login", env=_env(tmp_path), answers=answers)
@@ -53,7 +53,7 @@ async def test_a_person_is_asked(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_enter_keeps_the_address(server: LocalServer, tmp_path: Path) -> None:
+async def test_enter_keeps_the_address(server, tmp_path):
     """Of a variable, else the saved one; a wrong key then changes nothing."""
     env = _env(tmp_path, BROWSER_USE_BASE_URL=server.base_url)
     answers = ((f"Enter for {server.base_url}):", "\n"), ("not shown):", f"{server.api_key}\n"))
@@ -76,7 +76,7 @@ def _is_shown(terminal: int) -> bool:
 
 
 @pytest.mark.long
-async def test_typing_is_seen_again_after_ctrl_c(tmp_path: Path) -> None:
+async def test_typing_is_seen_again_after_ctrl_c(tmp_path):
     """The terminal is restored."""
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
@@ -101,7 +101,7 @@ async def test_typing_is_seen_again_after_ctrl_c(tmp_path: Path) -> None:
     assert not _file(tmp_path).exists()
 
 
-async def test_all_that_makes_sessions_reads_it(server: LocalServer, tmp_path: Path) -> None:
+async def test_all_that_makes_sessions_reads_it(server, tmp_path):
     """Commands, programs without arguments, and administration."""
     await _log_in(tmp_path, server)
     env = _env(tmp_path)
@@ -122,7 +122,7 @@ async def test_all_that_makes_sessions_reads_it(server: LocalServer, tmp_path: P
     assert float(said) > 0
 
 
-async def test_options_and_variables_win(server: LocalServer, tmp_path: Path) -> None:
+async def test_options_and_variables_win(server, tmp_path):
     """A wrong key given in either way is sent, and not the saved one."""
     await _log_in(tmp_path, server)
     option = await run("balance", "--api-key", "bu_wrong", env=_env(tmp_path))
@@ -132,7 +132,7 @@ async def test_options_and_variables_win(server: LocalServer, tmp_path: Path) ->
     assert (option.code, variable.code, file.code) == (3, 3, 0)
 
 
-async def test_doctor_says_where_each_value_comes_from(server: LocalServer, tmp_path: Path) -> None:
+async def test_doctor_says_where_each_value_comes_from(server, tmp_path):
     """The key is never shown."""
     await _log_in(tmp_path, server)
     words = ("doctor", "--attempt-timeout", "9")
@@ -150,7 +150,7 @@ async def test_doctor_says_where_each_value_comes_from(server: LocalServer, tmp_
     assert server.api_key not in saved.stdout + saved.stderr
 
 
-async def test_doctor_and_a_file_that_others_can_read(server: LocalServer, tmp_path: Path) -> None:
+async def test_doctor_and_a_file_that_others_can_read(server, tmp_path):
     """The check fails and says what to do; each command fails in one line."""
     await _log_in(tmp_path, server)
     _file(tmp_path).chmod(0o644)
@@ -168,9 +168,7 @@ async def test_doctor_and_a_file_that_others_can_read(server: LocalServer, tmp_p
 
 
 @pytest.mark.parametrize("content", ["a broken file", 'api_key = "in two\nlines"'])
-async def test_a_new_login_replaces_what_is_broken(
-    server: LocalServer, tmp_path: Path, content: str
-) -> None:
+async def test_a_new_login_replaces_what_is_broken(server, tmp_path, content):
     """This includes a file that other users could read."""
     _file(tmp_path).parent.mkdir(parents=True)
     _file(tmp_path).write_text(content)
@@ -180,7 +178,7 @@ async def test_a_new_login_replaces_what_is_broken(
     assert (await run("balance", env=_env(tmp_path))).code == 0
 
 
-async def test_a_wrong_key_or_address_is_not_saved(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_wrong_key_or_address_is_not_saved(server, tmp_path):
     """Nor are values that cannot be tested, without a server or a terminal."""
     with bound_socket() as taken:
         closed_port = f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1"
@@ -198,7 +196,7 @@ async def test_a_wrong_key_or_address_is_not_saved(server: LocalServer, tmp_path
     assert not _file(tmp_path).exists()
 
 
-async def test_a_key_from_standard_input(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_key_from_standard_input(server, tmp_path):
     """As scripts of a password manager pass it: the key is in no process list."""
     words = ("login", "--base-url", server.base_url, "--api-key", "file:/dev/stdin")
     process = await asyncio.create_subprocess_exec(
@@ -223,7 +221,7 @@ async def test_a_key_from_standard_input(server: LocalServer, tmp_path: Path) ->
         ("nothing", "No such file or directory"),
     ],
 )
-async def test_a_source_that_is_no_small_file(tmp_path: Path, source: str, why: str) -> None:
+async def test_a_source_that_is_no_small_file(tmp_path, source, why):
     """It is refused in one sentence, whatever it is; nothing is waited for."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
@@ -234,7 +232,7 @@ async def test_a_source_that_is_no_small_file(tmp_path: Path, source: str, why: 
     assert done.stderr.splitlines()[0] == f"error: --api-key: the file cannot be read ({why})"
 
 
-async def test_a_saved_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
+async def test_a_saved_file_that_is_nested_too_deeply(tmp_path):
     """A command that reads it ends with one sentence."""
     _file(tmp_path).parent.mkdir(parents=True)
     _file(tmp_path).touch(mode=0o600)
@@ -246,7 +244,7 @@ async def test_a_saved_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-async def test_where_nothing_can_be_written(server: LocalServer, tmp_path: Path) -> None:
+async def test_where_nothing_can_be_written(server, tmp_path):
     """The error is one line with the reason."""
     (tmp_path / "config").write_text("no folder")
     words = ("--base-url", server.base_url, "--api-key", "env:KEY_OF_TEST")
@@ -256,7 +254,7 @@ async def test_where_nothing_can_be_written(server: LocalServer, tmp_path: Path)
     assert done.stderr == f"error: {_file(tmp_path)} cannot be written: Not a directory\n"
 
 
-async def test_logout(server: LocalServer, tmp_path: Path) -> None:
+async def test_logout(server, tmp_path):
     """The file is deleted, also through a link; a second logout does no harm."""
     await _log_in(tmp_path, server)
     elsewhere = tmp_path / "elsewhere.toml"
@@ -274,7 +272,7 @@ async def test_logout(server: LocalServer, tmp_path: Path) -> None:
     assert "run `browser-use-async login`" in balance.stderr
 
 
-async def test_serve_names_login(tmp_path: Path) -> None:
+async def test_serve_names_login(tmp_path):
     """The line that it prints, with the key that it prints, saves both."""
     words = ("serve", "--port", "0", "--executor", "scripted", "--access-log", "none")
     async with running(*words, env=_env(tmp_path)) as command:

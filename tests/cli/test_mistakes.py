@@ -9,7 +9,6 @@ import pytest
 
 from browser_use_async.cli.app import COMMANDS, parse, program
 from browser_use_async.cli.command import Command, Group
-from browser_use_async.server import LocalServer
 
 from .running import environment, run, run_on_terminal
 
@@ -91,7 +90,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("line", MISTAKES)
-async def test_each_is_one_line_with_a_way_out(server: LocalServer, line: str) -> None:
+async def test_each_is_one_line_with_a_way_out(server, line):
     """The exit code is 2, three lines at most say why, and nothing is sent."""
     result = await run(*shlex.split(line), env=environment(server))
     lines = result.stderr.splitlines()
@@ -112,9 +111,7 @@ async def test_each_is_one_line_with_a_way_out(server: LocalServer, line: str) -
         (("--api-key", "file:nowhere"), 2, "--api-key: the file cannot be read"),
     ],
 )
-async def test_wrong_keys(
-    server: LocalServer, words: tuple[str, ...], code: int, problem: str
-) -> None:
+async def test_wrong_keys(server, words, code, problem):
     """A key that the server refuses, or that is missing, is one line."""
     result = await run("run", "x", *words, env=environment(server))
 
@@ -124,7 +121,7 @@ async def test_wrong_keys(
     assert server.tasks_created == 0
 
 
-async def test_an_address_without_the_path_of_the_api(server: LocalServer) -> None:
+async def test_an_address_without_the_path_of_the_api(server):
     """The most frequent mistake in a base URL is named below the error."""
     result = await run("run", "x", "--base-url", server.url, env=environment(server))
 
@@ -133,7 +130,7 @@ async def test_an_address_without_the_path_of_the_api(server: LocalServer) -> No
     assert "ends in /api/v1" in result.stderr.splitlines()[-1]
 
 
-async def test_the_usage_is_one_line() -> None:
+async def test_the_usage_is_one_line():
     """After the error are the arguments that the command needs, and where to find more."""
     result = await run("report", "x")
 
@@ -143,7 +140,7 @@ async def test_the_usage_is_one_line() -> None:
     ]
 
 
-async def test_on_a_narrow_terminal() -> None:
+async def test_on_a_narrow_terminal():
     """The error is wrapped behind its label."""
     written = await run_on_terminal("tasks", "--limit", "abc", env=environment(), columns=40)
 
@@ -151,7 +148,7 @@ async def test_on_a_narrow_terminal() -> None:
     assert "'abc' is not a" in written
 
 
-async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_traceback_cannot_steer_the_terminal(server, tmp_path):
     """This includes `--verbose`, where an error quotes the name of a file."""
     words = ("batch", "run", "--verbose", str(tmp_path / "\x1b]0;title\x07\x9b2Jrows.csv"))
     written = await run_on_terminal(*words, env=environment(server))
@@ -162,7 +159,7 @@ async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_pa
         assert sequence not in written
 
 
-def test_lists_that_are_given_twice_add_up() -> None:
+def test_lists_that_are_given_twice_add_up():
     """An option that takes several values may be repeated as well."""
     added = parse(shlex.split("keys add shop --scopes run --scopes read,admin")).params
     served = parse(shlex.split("serve --search http://a --search http://b")).params
@@ -174,7 +171,7 @@ def test_lists_that_are_given_twice_add_up() -> None:
 
 
 @pytest.mark.parametrize("options", ["", "--limit 3", "--json id", "--plain --limit 3"])
-def test_tasks_alone_are_listed(options: str) -> None:
+def test_tasks_alone_are_listed(options):
     """`tasks` is `tasks list`, with the options of that."""
     found, wanted = parse(["tasks", *options.split()]), parse(["tasks", "list", *options.split()])
 
@@ -183,12 +180,12 @@ def test_tasks_alone_are_listed(options: str) -> None:
 
 
 @pytest.mark.parametrize("words", [["run", "- open a page"], ["run", "--", "-x"], ["run", "-1 x"]])
-def test_a_task_may_begin_with_a_dash(words: list[str]) -> None:
+def test_a_task_may_begin_with_a_dash(words):
     """A word with a blank in it is a text, and so is what follows `--`."""
     assert parse(words).params["task"] == words[-1]
 
 
-def test_a_flag_is_no_value() -> None:
+def test_a_flag_is_no_value():
     """A missing value is named, where the next option would be mistaken for it."""
     with pytest.raises(click.BadOptionUsage):
         parse(["batch", "run", "x.csv", "--template", "--resume"])
@@ -208,9 +205,7 @@ def _commands(
 
 
 @pytest.mark.parametrize("line", [line for _, command in _commands() for line in command.examples])
-def test_examples_of_the_help_are_right(
-    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_examples_of_the_help_are_right(line, tmp_path, monkeypatch):
     """Each example below a help is a command that the program understands."""
     monkeypatch.chdir(tmp_path)
     for name in ("prices.csv", "prices.schema.json"):
@@ -225,7 +220,7 @@ def test_examples_of_the_help_are_right(
     assert isinstance(parse(words).command, Command)
 
 
-def test_every_command_has_examples() -> None:
+def test_every_command_has_examples():
     """No command is without an example, and each begins with the words of its command."""
     for words, command in _commands():
         assert command.examples or len(words) > 1, words
@@ -233,7 +228,7 @@ def test_every_command_has_examples() -> None:
     assert len([words for words, _ in _commands() if len(words) == 1]) == len(COMMANDS)
 
 
-def test_every_option_is_explained() -> None:
+def test_every_option_is_explained():
     """Each option and each argument has a text in the help, and no name is given twice."""
     for words, command in _commands():
         named = [flag for each in command.params for flag in (*each.opts, *each.secondary_opts)]

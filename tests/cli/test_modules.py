@@ -40,7 +40,7 @@ async def _loaded(*words: str, server: LocalServer) -> list[str]:
     ]
 
 
-async def test_a_call_loads_no_batch_report_or_server(server: LocalServer) -> None:
+async def test_a_call_loads_no_batch_report_or_server(server):
     """`balance` is one call: it loads the session and the command, and no other feature."""
     loaded = await _loaded("balance", server=server)
     strange = ("batch", "cli.batch", "cli.report", "mcp", "observing.telemetry", "webhooks")
@@ -52,7 +52,7 @@ async def test_a_call_loads_no_batch_report_or_server(server: LocalServer) -> No
     assert {each for each in loaded if each.startswith("cli.")} == OF_BALANCE
 
 
-async def test_a_word_of_a_task_loads_no_command(server: LocalServer) -> None:
+async def test_a_word_of_a_task_loads_no_command(server):
     """The text of a task may be the name of a command."""
     loaded = await _loaded("run", "report", server=server)
 

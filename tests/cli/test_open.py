@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.server import LocalServer
 from tests.support.wire import WireServer, answering, response
 
 from .running import answered, environment, run, run_on_terminal
@@ -23,7 +22,7 @@ def _browser(folder: Path, code: int = 0) -> str:
     return f"{program} %s"
 
 
-async def test_the_browser_gets_the_live_page(server: LocalServer, tmp_path: Path) -> None:
+async def test_the_browser_gets_the_live_page(server, tmp_path):
     """This is on a terminal, which does not show the address, since it is a secret."""
     env = environment(server, BROWSER=_browser(tmp_path))
     created = await run("run", "Hang", "--detach", env=env)
@@ -36,9 +35,7 @@ async def test_the_browser_gets_the_live_page(server: LocalServer, tmp_path: Pat
     assert address not in written
 
 
-async def test_without_a_terminal_the_address_is_printed(
-    server: LocalServer, tmp_path: Path
-) -> None:
+async def test_without_a_terminal_the_address_is_printed(server, tmp_path):
     """So do `--print`, and `--json` as JSON; no browser is started."""
     env = environment(server, BROWSER=_browser(tmp_path))
     created = await run("run", "Look around", env=env)
@@ -54,9 +51,7 @@ async def test_without_a_terminal_the_address_is_printed(
 
 
 @pytest.mark.parametrize("is_broken", [True, False])
-async def test_without_a_browser_the_address_is_printed(
-    server: LocalServer, tmp_path: Path, is_broken: bool
-) -> None:
+async def test_without_a_browser_the_address_is_printed(server, tmp_path, is_broken):
     """So is it with a browser that cannot start."""
     env = environment(server)
     task_id = (await run("run", "Look around", env=env)).json["id"]
@@ -77,7 +72,7 @@ async def test_without_a_browser_the_address_is_printed(
         ('"--help"', "the server's address for task t-1 is none of a page"),
     ],
 )
-async def test_what_is_no_page(live_url: str, said: str) -> None:
+async def test_what_is_no_page(live_url, said):
     """The error is one line, and nothing is opened."""
     async with WireServer(answering(response(200, _TASK.format(live_url)))) as wire:
         env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
@@ -87,7 +82,7 @@ async def test_what_is_no_page(live_url: str, said: str) -> None:
     assert result.stderr == f"error: {said}\n"
 
 
-async def test_no_such_task(server: LocalServer) -> None:
+async def test_no_such_task(server):
     """The error is one line that says what to check."""
     result = await run("open", "nothing", env=environment(server))
 

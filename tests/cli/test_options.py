@@ -1,6 +1,5 @@
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 import pytest
@@ -14,7 +13,7 @@ from browser_use_async.types import rules_of
 FIELDS = rules_of(RunTaskRequest).keys() - {"task"}
 
 
-def test_an_option_says_what_the_api_says() -> None:
+def test_an_option_says_what_the_api_says():
     """Each field of run-task has an option with the sentence of its docstring."""
     options = {each.name: each for each in parse(["run", "x"]).command.params}
 
@@ -25,7 +24,7 @@ def test_an_option_says_what_the_api_says() -> None:
             assert str(getattr(options[name], "help", "")).lower().startswith(beginning)
 
 
-def test_what_is_not_given_is_not_sent() -> None:
+def test_what_is_not_given_is_not_sent():
     """Options that are not given become no fields; a given `--no-` does."""
     without, given = parse(["run", "x"]).params, parse(["run", "x", "--no-proxy"]).params
 
@@ -34,7 +33,7 @@ def test_what_is_not_given_is_not_sent() -> None:
     assert given["use_proxy"] is False
 
 
-def test_moment() -> None:
+def test_moment():
     """Times are ISO 8601, in UTC unless they say otherwise, or an age."""
     now = datetime.now(UTC)
 
@@ -45,21 +44,21 @@ def test_moment() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "h", "-2h", "999999d"])
-def test_no_moment(text: str) -> None:
+def test_no_moment(text):
     """A text that is no time, or before all times, is refused with an explanation."""
     with pytest.raises(click.BadParameter, match="time"):
         moment(text)
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf"])
-def test_no_seconds(text: str) -> None:
+def test_no_seconds(text):
     """Seconds are a finite number above 0."""
     assert seconds("0.5") == 0.5
     with pytest.raises(click.BadParameter, match="greater than 0"):
         seconds(text)
 
 
-def test_pair() -> None:
+def test_pair():
     """Only the first equals sign separates name and value; the value may be empty."""
     assert pair("a=b=c") == ("a", "b=c")
     assert pair("a=") == ("a", "")
@@ -68,7 +67,7 @@ def test_pair() -> None:
             pair(text)
 
 
-def test_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret(tmp_path, monkeypatch):
     """A secret is read from its variable or file; no message repeats the text behind the sign."""
     monkeypatch.setenv("PIN", "4711")
     (tmp_path / "pin").write_text("0815\n")

@@ -4,13 +4,11 @@ import asyncio
 import re
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from browser_use_async import TaskStatus
-from browser_use_async.server import LocalServer
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_api import Call, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.wire import bound_socket
 
@@ -20,7 +18,7 @@ CUT = Fault(cut=True)
 
 
 @pytest.fixture(autouse=True)
-def endless_tasks(api: FakeApi) -> None:
+def endless_tasks(api):
     """Tasks run until they are stopped."""
     api.make = lambda _body: lives(1e6)
 
@@ -34,7 +32,7 @@ def _fails(*routes: str) -> Callable[[Call], Fault | None]:
 
 
 @pytest.mark.long
-async def test_watching_nothing_ends_within_seconds() -> None:
+async def test_watching_nothing_ends_within_seconds():
     """No server listens: one line about it, then the error, and no claim about the task."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -50,7 +48,7 @@ async def test_watching_nothing_ends_within_seconds() -> None:
 
 
 @pytest.mark.long
-async def test_a_timeout_says_why_nothing_is_known() -> None:
+async def test_a_timeout_says_why_nothing_is_known():
     """The timeout ends before the outage is certain: the refused connection is quoted."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -64,7 +62,7 @@ async def test_a_timeout_says_why_nothing_is_known() -> None:
 
 
 @pytest.mark.long
-async def test_an_outage_is_a_line_and_its_end_another(api: FakeApi) -> None:
+async def test_an_outage_is_a_line_and_its_end_another(api):
     """Without a terminal one line reports an outage, and another one its end."""
     task = api.add(FakeTask(life=((0.0, "running"),)))
     async with running("watch", task.id, env=_env(api.url)) as command:
@@ -82,7 +80,7 @@ async def test_an_outage_is_a_line_and_its_end_another(api: FakeApi) -> None:
 
 
 @pytest.mark.long
-async def test_the_status_line_shows_an_outage_and_returns(api: FakeApi) -> None:
+async def test_the_status_line_shows_an_outage_and_returns(api):
     """On a terminal the spinner shows for how long there is no answer, and then continues."""
     task = api.add(FakeTask(life=((0.0, "running"),)))
 
@@ -105,7 +103,7 @@ async def test_the_status_line_shows_an_outage_and_returns(api: FakeApi) -> None
 
 @pytest.mark.long
 @pytest.mark.parametrize("action", ["stop", "pause"])
-async def test_a_stop_without_an_answer_is_not_reported(api: FakeApi, action: str) -> None:
+async def test_a_stop_without_an_answer_is_not_reported(api, action):
     """Ctrl-C during an outage: the task may still run, and the command to stop it is named."""
     words = ("run", "x", "--on-cancel", action)
     async with running(*words, env=_env(api.url)) as command:
@@ -125,9 +123,7 @@ async def test_a_stop_without_an_answer_is_not_reported(api: FakeApi, action: st
 
 
 @pytest.mark.long
-async def test_a_stop_at_the_timeout_is_reported_when_it_is_answered(
-    server: LocalServer,
-) -> None:
+async def test_a_stop_at_the_timeout_is_reported_when_it_is_answered(server):
     """`--on-timeout stop` prints this once the service has confirmed it."""
     words = ("run", "Hang", "--timeout", "3", "--on-timeout", "stop")
     result = await run(*words, env=environment(server))
@@ -139,7 +135,7 @@ async def test_a_stop_at_the_timeout_is_reported_when_it_is_answered(
 
 
 @pytest.mark.long
-async def test_a_batch_reports_an_outage(api: FakeApi, tmp_path: Path) -> None:
+async def test_a_batch_reports_an_outage(api, tmp_path):
     """A batch prints a line when answers stop, and one when they come again."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")
@@ -158,7 +154,7 @@ async def test_a_batch_reports_an_outage(api: FakeApi, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_a_batch_says_which_tasks_it_could_not_stop(api: FakeApi, tmp_path: Path) -> None:
+async def test_a_batch_says_which_tasks_it_could_not_stop(api, tmp_path):
     """After a second Ctrl-C in an outage, each task is named with the command to stop it."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")

@@ -1,6 +1,5 @@
 import pytest
 
-from browser_use_async.server import LocalServer
 from tests.support.wire import bound_socket
 
 from .running import environment, run, run_on_terminal
@@ -9,7 +8,7 @@ NEW = ("Shop", "--description", "for\x1b[31m the shop", "--no-persist", "--proxy
 
 
 @pytest.mark.long
-async def test_the_life_of_a_profile(server: LocalServer) -> None:
+async def test_the_life_of_a_profile(server):
     """It is created, shown, changed and deleted, and each step prints one JSON value."""
     env = environment(server)
     created = await run("profiles", "create", *NEW, "--viewport-width", "800", env=env)
@@ -38,7 +37,7 @@ async def test_the_life_of_a_profile(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_list(server: LocalServer) -> None:
+async def test_list(server):
     """In a pipe each profile is one line of JSON, on a terminal a row without controls."""
     env = environment(server)
     for number in range(11):
@@ -53,7 +52,7 @@ async def test_list(server: LocalServer) -> None:
     assert "\x1b" not in written
 
 
-async def test_local() -> None:
+async def test_local():
     """`--local` shows the default profile of the bundled server."""
     listed = await run("profiles", "list", "--local")
 
@@ -73,7 +72,7 @@ async def test_local() -> None:
         (("delete",), "ID"),
     ],
 )
-async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: str) -> None:
+async def test_wrong_usage(server, words, named):
     """Wrong arguments are explained with exit code 2, and nothing is sent."""
     result = await run("profiles", *words, env=environment(server))
 
@@ -84,7 +83,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: s
 
 
 @pytest.mark.torture
-async def test_unknown_id(server: LocalServer) -> None:
+async def test_unknown_id(server):
     """A profile that does not exist is exit code 3, for every action."""
     for words in (("show", "no-id"), ("update", "no-id", "--proxy"), ("delete", "no-id")):
         result = await run("profiles", *words, env=environment(server))
@@ -94,7 +93,7 @@ async def test_unknown_id(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_no_server_listens() -> None:
+async def test_no_server_listens():
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
@@ -17,7 +16,7 @@ from .running import environment, run, run_on_terminal, running
 NAMES = list(COMMANDS)
 
 
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_every_command(capsys):
     """The general help lists the commands and the exit codes."""
     assert main(["--help"]) == 0
 
@@ -30,7 +29,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_of_each_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_each_command(name, capsys):
     """Each command explains each of its options in words."""
     assert main([name, "--help"]) == 0
 
@@ -40,7 +39,7 @@ def test_help_of_each_command(name: str, capsys: pytest.CaptureFixture[str]) -> 
     assert "None" not in shown
 
 
-def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command(capsys):
     """Without a command the help goes to stderr, and the exit code is 2."""
     assert main([]) == 2
 
@@ -49,7 +48,7 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.out == ""
 
 
-def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_command(capsys):
     """An unknown command is exit code 2, and the message names the most similar one."""
     assert main(["rum"]) == 2
 
@@ -61,19 +60,19 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version(capsys):
     """`--version` prints the installed version."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"browser-use-async {__version__}\n"
 
 
-def test_a_word_that_is_a_command_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_that_is_a_command_elsewhere(capsys):
     """A command's name as an argument of another command is only a word."""
     assert main(["stop", "run", "tasks", "--limit", "3"]) == 2
     assert "--limit" in capsys.readouterr().err
 
 
-def test_help_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy():
     """Help comes without the server, rich or a web framework being imported."""
     code = (
         "import sys\n"
@@ -90,7 +89,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
-def test_without_the_extra(missing: str) -> None:
+def test_without_the_extra(missing):
     """One line says what to install, if click or rich is missing."""
     code = (
         f"import sys\nsys.modules[{missing!r}] = None\n"
@@ -108,7 +107,7 @@ def test_without_the_extra(missing: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_list_and_the_help_say_the_same(name: str) -> None:
+def test_the_list_and_the_help_say_the_same(name):
     """The summary in the list of commands begins the help of the command."""
     summary = COMMANDS[name][1]
     about = program.get_command(program.make_context("x", [name]), name)
@@ -117,7 +116,7 @@ def test_the_list_and_the_help_say_the_same(name: str) -> None:
     assert (about.help or "").startswith(f"{summary[0].upper()}{summary[1:]}")
 
 
-def test_the_help_of_a_command_and_of_an_action(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_a_command_and_of_an_action(capsys):
     """`help run` is `run --help`, and `help` alone is that of the program."""
     assert main(["run", "x", "--timeout", "5", "-hq"]) == 0
     assert capsys.readouterr().out.startswith("usage: browser-use-async run")
@@ -129,7 +128,7 @@ def test_the_help_of_a_command_and_of_an_action(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("batch", "--help")])
-async def test_help_has_colours_on_a_terminal_only(words: tuple[str, ...]) -> None:
+async def test_help_has_colours_on_a_terminal_only(words):
     """They change no layout, and NO_COLOR and a dumb terminal have none; neither has a pipe."""
     named = environment(TERM="xterm", NO_COLOR="")
     coloured = await run_on_terminal(*words, env=named)
@@ -144,7 +143,7 @@ async def test_help_has_colours_on_a_terminal_only(words: tuple[str, ...]) -> No
     assert "\x1b" not in plain[0] + piped.stdout
 
 
-async def test_ctrl_c_while_options_are_read(tmp_path: Path) -> None:
+async def test_ctrl_c_while_options_are_read(tmp_path):
     """The exit code is 130, without a traceback, also before the command has begun."""
     schema = tmp_path / "schema.json"
     os.mkfifo(schema)

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.cli import main
-from browser_use_async.server import LocalServer
 from tests.cli.report.ledgers import item, write_ledger
 from tests.cli.report.pages import read_page
 
@@ -11,7 +10,7 @@ from .running import environment, run, run_on_terminal
 
 
 @pytest.mark.long
-async def test_report(tmp_path: Path) -> None:
+async def test_report(tmp_path):
     """The page is written without a key and without a request; figures go to stdout."""
     ledger = write_ledger(
         tmp_path / "run.db", [item("a", steps=3, cost=8500), item("b", "failed", reason="no")]
@@ -30,7 +29,7 @@ async def test_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_of_a_batch_with_screenshots(server: LocalServer, tmp_path: Path) -> None:
+async def test_of_a_batch_with_screenshots(server, tmp_path):
     """The service's data is embedded: steps in words, screenshots as pictures."""
     source, ledger, target = (tmp_path / name for name in ("in.csv", "run.db", "report.html"))
     source.write_text("key,task\na,Go\nb,Fail\n")
@@ -53,7 +52,7 @@ async def test_of_a_batch_with_screenshots(server: LocalServer, tmp_path: Path) 
 
 
 @pytest.mark.torture
-async def test_tasks_that_the_service_does_not_know(server: LocalServer, tmp_path: Path) -> None:
+async def test_tasks_that_the_service_does_not_know(server, tmp_path):
     """A missing part is named in its row, and the rest of the report is there."""
     ledger = write_ledger(tmp_path / "run.db", [item("a"), item("b")])
     target = tmp_path / "report.html"
@@ -64,7 +63,7 @@ async def test_tasks_that_the_service_does_not_know(server: LocalServer, tmp_pat
 
 
 @pytest.mark.torture
-async def test_on_a_terminal(tmp_path: Path) -> None:
+async def test_on_a_terminal(tmp_path):
     """A person gets words without JSON."""
     ledger = write_ledger(tmp_path / "run.db", [item("a")])
     words = ("report", str(ledger), "-o", str(tmp_path / "report.html"))
@@ -86,13 +85,7 @@ async def test_on_a_terminal(tmp_path: Path) -> None:
         (("run.db", "-o", "report.html", "--screenshots", "-1"), "must be 0 or more"),
     ],
 )
-def test_wrong_usage(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-    problem: str,
-) -> None:
+def test_wrong_usage(tmp_path, monkeypatch, capsys, words, problem):
     """Wrong arguments are explained with exit code 2, and no file is changed."""
     monkeypatch.chdir(tmp_path)
     write_ledger(Path("run.db"), [item("a")])

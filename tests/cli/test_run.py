@@ -1,21 +1,19 @@
 import asyncio
 import json
 import signal
-from pathlib import Path
 
 import pytest
 
 from browser_use_async import TaskStatus
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.server import LocalServer
 from tests.server.raw_server import page, raw_server
 from tests.support.wire import Connection, WireServer, bound_socket, response
 
-from .running import Recorder, environment, run, running
+from .running import environment, run, running
 
 
 @pytest.mark.long
-async def test_finished(server: LocalServer) -> None:
+async def test_finished(server):
     """A finished task is printed as JSON, after its live page and its steps, with exit code 0."""
     result = await run("run", "Look at the weather", env=environment(server))
 
@@ -31,7 +29,7 @@ async def test_finished(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_failed(server: LocalServer) -> None:
+async def test_failed(server):
     """A task that fails is printed too, its reason is one line, and the exit code is 1."""
     result = await run("run", "Fail", env=environment(server))
 
@@ -42,7 +40,7 @@ async def test_failed(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_stopped_by_another_program(server: LocalServer) -> None:
+async def test_stopped_by_another_program(server):
     """A task that another program stops ends with exit code 1."""
     async with running("run", "Hang", env=environment(server)) as command:
         await command.says("watch live at")
@@ -56,7 +54,7 @@ async def test_stopped_by_another_program(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_every_field(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+async def test_every_field(server, recorder, tmp_path):
     """Options become fields of the request; a secret comes from the environment or a file."""
     schema = tmp_path / "schema.json"
     schema.write_text('{"type": "object", "properties": {"title": {"type": "string"}}}')
@@ -87,7 +85,7 @@ async def test_every_field(server: LocalServer, recorder: Recorder, tmp_path: Pa
     assert "secret" not in result.stdout + result.stderr
 
 
-async def test_detach(server: LocalServer) -> None:
+async def test_detach(server):
     """`--detach` prints an id and a token at once, and another process can watch by either."""
     result = await run("run", "Hang", "--detach", env=environment(server))
     record = server.store.tasks[0]
@@ -107,7 +105,7 @@ async def test_detach(server: LocalServer) -> None:
         (None, "the task is created; to follow it: browser-use-async watch t-1\n"),
     ],
 )
-async def test_detach_says_what_was_seen(status: str | None, said: str) -> None:
+async def test_detach_says_what_was_seen(status, said):
     """A task can fail at once; the task exists also where no status was seen."""
 
     async def answer(connection: Connection) -> None:
@@ -128,7 +126,7 @@ async def test_detach_says_what_was_seen(status: str | None, said: str) -> None:
     assert result.stderr.endswith(said)
 
 
-async def test_the_same_key_is_the_same_task(server: LocalServer) -> None:
+async def test_the_same_key_is_the_same_task(server):
     """The second call says that it has created nothing, also detached; other work is refused."""
     given = ("run", "Look at the weather", "--key", "weather-7")
     first = await run(*given, env=environment(server))
@@ -147,7 +145,7 @@ async def test_the_same_key_is_the_same_task(server: LocalServer) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb"])
-async def test_what_is_no_submission_key(server: LocalServer, key: str) -> None:
+async def test_what_is_no_submission_key(server, key):
     """It is refused with the rule, and nothing is sent."""
     result = await run("run", "x", "--key", key, env=environment(server))
 
@@ -156,7 +154,7 @@ async def test_what_is_no_submission_key(server: LocalServer, key: str) -> None:
     assert not server.requests
 
 
-async def test_timeout_before_the_task_is_sent(server: LocalServer) -> None:
+async def test_timeout_before_the_task_is_sent(server):
     """The exit code is that of a timeout, not that of a server that cannot be reached."""
     result = await run("run", "x", "--timeout", "0.000001", env=environment(server))
 
@@ -174,7 +172,7 @@ async def test_timeout_before_the_task_is_sent(server: LocalServer) -> None:
     ],
 )
 @pytest.mark.torture
-async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advice: str) -> None:
+async def test_timeout(server, fate, status, advice):
     """After the timeout the exit code is 124 and the task is left, stopped or paused."""
     words = ("run", "Hang", "--timeout", "10", "--on-timeout", fate)
     result = await run(*words, env=environment(server), seconds=50)
@@ -196,13 +194,7 @@ async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advic
         (signal.SIGINT, ("--on-cancel", "leave"), 130, TaskStatus.RUNNING),
     ],
 )
-async def test_signal(
-    server: LocalServer,
-    number: signal.Signals,
-    options: tuple[str, ...],
-    code: int,
-    status: TaskStatus,
-) -> None:
+async def test_signal(server, number, options, code, status):
     """Ctrl-C stops the task at the server, says so, and exits with 128 + the signal's number."""
     async with running("run", "Hang", *options, env=environment(server)) as command:
         await command.says("step 1")
@@ -218,7 +210,7 @@ async def test_signal(
 
 
 @pytest.mark.torture  # where there is a browser it is started
-async def test_local() -> None:
+async def test_local():
     """`--local` needs no key, and `{site}` is the address of the example site that it starts."""
     result = await run("run", "--local", "Open {site} and tell me its title", seconds=90)
 
@@ -245,7 +237,7 @@ async def test_local() -> None:
         (("x", "--api-key", ""), "empty"),
     ],
 )
-async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], problem: str) -> None:
+async def test_wrong_usage(server, words, problem):
     """Wrong arguments are explained with exit code 2, before anything is sent."""
     result = await run("run", *words, env=environment(server))
 
@@ -255,7 +247,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], problem:
     assert not server.requests
 
 
-async def test_secret_on_the_command_line(server: LocalServer) -> None:
+async def test_secret_on_the_command_line(server):
     """A secret that is given in place of its variable is not in the message."""
     result = await run("run", "x", "--secret", "password=hunter2", env=environment(server))
 
@@ -266,7 +258,7 @@ async def test_secret_on_the_command_line(server: LocalServer) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("domains", [(), ("--allowed-domain", "a.example")], ids=["any", "one"])
-async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str, ...]) -> None:
+async def test_a_secret_without_domains(server, domains):
     """A secret for any website is sent with a warning on stderr, without its value."""
     words = ("run", "x", "--secret", "password=MY_PASSWORD", *domains)
     result = await run(*words, env=environment(server, MY_PASSWORD="hunter2-secret"))
@@ -280,7 +272,7 @@ async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str,
 
 
 @pytest.mark.long
-async def test_an_empty_domain(server: LocalServer) -> None:
+async def test_an_empty_domain(server):
     """An empty variable does not limit the domains by mistake: the error names both ways out."""
     result = await run("run", "x", "--allowed-domain", "", env=environment(server))
 
@@ -290,7 +282,7 @@ async def test_an_empty_domain(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_no_key(server: LocalServer) -> None:
+async def test_no_key(server):
     """Without a key the exit code is 2, and the message names the ways to give one."""
     env = environment(BROWSER_USE_BASE_URL=server.base_url)
     result = await run("run", "x", env=env)
@@ -301,7 +293,7 @@ async def test_no_key(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_wrong_key(server: LocalServer) -> None:
+async def test_wrong_key(server):
     """A key that the server does not know is exit code 3."""
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
     result = await run("run", "x", env=env)
@@ -314,7 +306,7 @@ async def test_wrong_key(server: LocalServer) -> None:
 
 @pytest.mark.long
 @pytest.mark.canaries_by_design("files")  # the key file that the user made
-async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
+async def test_key_from_a_file(server, tmp_path):
     """The key may be in a file, with a line break at its end."""
     (tmp_path / "key").write_text(f"{server.api_key}\n")
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
@@ -325,7 +317,7 @@ async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_no_server_listens() -> None:
+async def test_no_server_listens():
     """A server that cannot be reached is exit code 4, after a line about each new attempt."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -339,7 +331,7 @@ async def test_no_server_listens() -> None:
 
 
 @pytest.mark.torture
-async def test_answer_does_not_come() -> None:
+async def test_answer_does_not_come():
     """The timeout ends before it is known whether the task exists: a token is printed."""
 
     async def stall(connection: Connection) -> None:
@@ -356,7 +348,7 @@ async def test_answer_does_not_come() -> None:
     assert str(SubmissionToken.parse(token)) == token
 
 
-async def test_verbose(server: LocalServer) -> None:
+async def test_verbose(server):
     """`--verbose` shows where an error was raised, without the key."""
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
     async with running("run", "x", "--verbose", env=env) as command:
@@ -368,7 +360,7 @@ async def test_verbose(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_many_at_once(server: LocalServer) -> None:
+async def test_many_at_once(server):
     """Commands do not disturb each other."""
     results = await asyncio.gather(
         *(run("run", f"Task {number}", env=environment(server)) for number in range(3))
@@ -379,7 +371,7 @@ async def test_many_at_once(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_pages_of_a_local_run_reach_no_other_service() -> None:
+async def test_pages_of_a_local_run_reach_no_other_service():
     """With --local a page reaches no other service of the machine; a named one is opened."""
     asked: list[str] = []
 

@@ -1,7 +1,6 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -30,7 +29,7 @@ async def _ids(server: LocalServer, count: int) -> list[str]:
 
 
 @pytest.mark.long
-async def test_the_life_of_a_schedule(server: LocalServer) -> None:
+async def test_the_life_of_a_schedule(server):
     """It is created, shown, changed and deleted, and each step prints one JSON value."""
     env = environment(server)
     words = ("Look around", "--cron", "0 8 * * *", "--llm-model", "o3", "--metadata", "a=b")
@@ -59,7 +58,7 @@ async def test_the_life_of_a_schedule(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_another_rhythm(server: LocalServer) -> None:
+async def test_another_rhythm(server):
     """A schedule is moved from an interval to a cron expression and back."""
     [schedule_id] = await _ids(server, 1)
     env = environment(server)
@@ -72,7 +71,7 @@ async def test_another_rhythm(server: LocalServer) -> None:
     assert by_minutes.json["interval_minutes"] == 90
 
 
-async def test_what_runs_at_once_is_said(server: LocalServer) -> None:
+async def test_what_runs_at_once_is_said(server):
     """An interval without a start runs now and costs money; with a later start it does not."""
     env = environment(server)
     now = await run("schedules", "create", "Go", "--every", "60", env=env)
@@ -87,7 +86,7 @@ async def test_what_runs_at_once_is_said(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_times(server: LocalServer) -> None:
+async def test_times(server):
     """Start and end are times, or spans from now."""
     env = environment(server)
     words = ("Go", "--every", "60", "--start-at", "+2h", "--end-at", "2101-01-01T00:00+02:00")
@@ -99,7 +98,7 @@ async def test_times(server: LocalServer) -> None:
     assert shown.json["end_at"] == "2100-12-31T22:00:00.000000Z"
 
 
-async def test_an_end_that_has_passed(server: LocalServer) -> None:
+async def test_an_end_that_has_passed(server):
     """No run and no cost is announced for a schedule that has ended before it begins."""
     words = ("Go", "--every", "60", "--end-at", "2020-01-01")
     created = await run("schedules", "create", *words, env=environment(server))
@@ -108,7 +107,7 @@ async def test_an_end_that_has_passed(server: LocalServer) -> None:
     assert created.stderr == "note: it never runs: its end has passed already\n"
 
 
-async def test_a_list_with_one_that_has_ended(server: LocalServer) -> None:
+async def test_a_list_with_one_that_has_ended(server):
     """Its end is not shown as a next run."""
     env = environment(server)
     await run("schedules", "create", "Go", "--every", "60", "--end-at", "2020-01-01", env=env)
@@ -118,7 +117,7 @@ async def test_a_list_with_one_that_has_ended(server: LocalServer) -> None:
     assert "2020-01-01" not in written
 
 
-async def test_times_have_a_zone(server: LocalServer) -> None:
+async def test_times_have_a_zone(server):
     """A cron expression is in UTC, and the next run in the local time that its heading names."""
     env = {**environment(server), "TZ": "HERE5"}  # five hours behind UTC, all year
     created = await run("schedules", "create", "Go", "--cron", "0 8 * * *", env=env)
@@ -132,7 +131,7 @@ async def test_times_have_a_zone(server: LocalServer) -> None:
 @pytest.mark.parametrize(
     ("zone", "shown"), [("UTC0", "UTC"), ("AAA-5:30", "UTC+5:30"), ("BBB3:30", "UTC-3:30")]
 )
-async def test_zones_by_their_distance(server: LocalServer, zone: str, shown: str) -> None:
+async def test_zones_by_their_distance(server, zone, shown):
     """The heading of times in a table has the distance from UTC."""
     env = {**environment(server), "TZ": zone}
     await run("run", "Look", "--detach", env=env)
@@ -141,7 +140,7 @@ async def test_zones_by_their_distance(server: LocalServer, zone: str, shown: st
     assert f" CREATED ({shown}) " in written.splitlines()[0]
 
 
-def test_a_time_of_the_other_half_of_the_year(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_of_the_other_half_of_the_year(monkeypatch):
     """In summer the zone differs from winter: a time that does not fit the heading has its own."""
     monkeypatch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
     time.tzset()
@@ -157,7 +156,7 @@ def test_a_time_of_the_other_half_of_the_year(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.long
-async def test_one_on_a_terminal(server: LocalServer) -> None:
+async def test_one_on_a_terminal(server):
     """A person gets the fields of a schedule in a column; `--json` prints the JSON."""
     [schedule_id] = await _ids(server, 1)
     words = ("schedules", "show", schedule_id, "--plain")
@@ -172,7 +171,7 @@ async def test_one_on_a_terminal(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_list_in_a_pipe(server: LocalServer) -> None:
+async def test_list_in_a_pipe(server):
     """Each schedule is one line of JSON; without any, stdout is empty."""
     empty = await run("schedules", "list", env=environment(server))
     ids = await _ids(server, 12)
@@ -183,7 +182,7 @@ async def test_list_in_a_pipe(server: LocalServer) -> None:
     assert sorted(row["id"] for row in listed.json_lines) == sorted(ids)
 
 
-async def test_list_on_a_terminal(server: LocalServer) -> None:
+async def test_list_on_a_terminal(server):
     """On a terminal there is a table."""
     [schedule_id] = await _ids(server, 1)
     words = ("schedules", "list", "--plain")
@@ -197,7 +196,7 @@ async def test_list_on_a_terminal(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_local() -> None:
+async def test_local():
     """`--local` tries a schedule on the bundled server, with the example site's address."""
     created = await run("schedules", "create", "Open {site}", "--every", "5", "--local")
     listed = await run("schedules", "list", "--local")
@@ -225,7 +224,7 @@ async def test_local() -> None:
         (("show",), "ID"),
     ],
 )
-async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: str) -> None:
+async def test_wrong_usage(server, words, named):
     """Wrong arguments are explained with exit code 2, and nothing is sent."""
     result = await run("schedules", *words, env=environment(server))
 
@@ -236,7 +235,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: s
 
 
 @pytest.mark.long
-async def test_unknown_id(server: LocalServer) -> None:
+async def test_unknown_id(server):
     """A schedule that does not exist is exit code 3, for every action."""
     for words in (("show", "no-id"), ("update", "no-id", "--active"), ("delete", "no-id")):
         result = await run("schedules", *words, env=environment(server))
@@ -246,7 +245,7 @@ async def test_unknown_id(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_no_server_listens() -> None:
+async def test_no_server_listens():
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -256,7 +255,7 @@ async def test_no_server_listens() -> None:
     assert result.code == 4
 
 
-async def test_secrets_of_a_schedule(server: LocalServer, tmp_path: Path) -> None:
+async def test_secrets_of_a_schedule(server, tmp_path):
     """A secret is read from a file, sent, and shown nowhere."""
     (tmp_path / "pin").write_text("canary-4711")
     words = ("Log in", "--every", "5", "--secret", f"pin=@{tmp_path / 'pin'}", "--verbose")

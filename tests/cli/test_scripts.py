@@ -1,17 +1,11 @@
 """`scripts`, on a server that is running, and `run --script`."""
 
-from pathlib import Path
-
-from browser_use_async.server import LocalServer
-
 from .running import environment, run, run_on_terminal
 
 TEXT = "script office\ninputs: company\n\nopen https://shop.example/{company}\n"
 
 
-async def test_a_script_is_imported_shown_compared_exported_and_deleted(
-    server: LocalServer, tmp_path: Path
-) -> None:
+async def test_a_script_is_imported_shown_compared_exported_and_deleted(server, tmp_path):
     """Files and versions have the same text."""
     env = environment(server)
     file = tmp_path / "office.script"
@@ -45,9 +39,7 @@ async def test_a_script_is_imported_shown_compared_exported_and_deleted(
     assert "There is no script of this name" in gone.stderr
 
 
-async def test_a_file_that_is_no_script_is_refused_with_its_line(
-    server: LocalServer, tmp_path: Path
-) -> None:
+async def test_a_file_that_is_no_script_is_refused_with_its_line(server, tmp_path):
     """So is one with another name."""
     env = environment(server)
     (tmp_path / "a.script").write_text("script a\nopn https://shop.example/\n")
@@ -66,7 +58,7 @@ async def test_a_file_that_is_no_script_is_refused_with_its_line(
     assert [each.code for each in (wrong, other, ending, alone, missing)] == [3, 3, 2, 2, 3]
 
 
-async def test_run_names_a_script_and_its_inputs(server: LocalServer) -> None:
+async def test_run_names_a_script_and_its_inputs(server):
     """The text has the values in place of the names in braces."""
     env = environment(server)
     words = ("--script", "office", "--input", "company=Blue Mill")
@@ -81,7 +73,7 @@ async def test_run_names_a_script_and_its_inputs(server: LocalServer) -> None:
     assert (done.code, twice.code, without.code) == (0, 2, 2)
 
 
-async def test_the_columns_of_a_batch_are_the_inputs(server: LocalServer, tmp_path: Path) -> None:
+async def test_the_columns_of_a_batch_are_the_inputs(server, tmp_path):
     """The columns fill the template, and the ledger recognises the rows again."""
     env = environment(server)
     rows = tmp_path / "rows.csv"

@@ -7,7 +7,7 @@ from .running import environment, run, run_on_terminal
 
 
 @pytest.mark.long
-async def test_websites() -> None:
+async def test_websites():
     """The highest cost is printed first; the results are one JSON list."""
     words = ("opening hours", "--max-websites", "2", "--depth", "3")
     result = await run("search", *words, "--local")
@@ -22,7 +22,7 @@ async def test_websites() -> None:
 
 
 @pytest.mark.long
-async def test_one_website() -> None:
+async def test_one_website():
     """With `--url` one website is read, for a cent for each level of depth."""
     result = await run("search", "bicycles", "--url", "{site}/", "--depth", "2", "--local")
 
@@ -32,7 +32,7 @@ async def test_one_website() -> None:
 
 
 @pytest.mark.long
-async def test_on_a_terminal() -> None:
+async def test_on_a_terminal():
     """A person gets the address and the passages as text; `--json` prints the JSON."""
     words = ("search", "opening hours", "--max-websites", "1", "--local", "--plain")
     written = await run_on_terminal(*words, env=environment())
@@ -44,7 +44,7 @@ async def test_on_a_terminal() -> None:
 
 
 @pytest.mark.long
-async def test_nothing_found() -> None:
+async def test_nothing_found():
     """A search that finds nothing is an empty list and a note."""
     result = await run("search", "xylophone", "--local")
 
@@ -55,7 +55,7 @@ async def test_nothing_found() -> None:
 
 
 @pytest.mark.long
-async def test_the_balance_goes_down_by_what_was_said() -> None:
+async def test_the_balance_goes_down_by_what_was_said():
     """The server charges the price that was printed."""
     async with (
         StaticSite(example_site_directory()) as site,
@@ -81,7 +81,7 @@ async def test_the_balance_goes_down_by_what_was_said() -> None:
         ("",),
     ],
 )
-async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
+async def test_wrong_usage(server, words):
     """A value out of bounds is exit code 2; nothing is sent, and so nothing is paid."""
     result = await run("search", *words, env=environment(server))
 
@@ -90,7 +90,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
     assert not server.requests
 
 
-async def test_no_backend(server: LocalServer) -> None:
+async def test_no_backend(server):
     """A server without addresses says how to configure them: exit code 3."""
     result = await run("search", "x", env=environment(server))
 

@@ -20,7 +20,7 @@ SCRIPTED = ("serve", "--port", "0", "--executor", "scripted")
 
 @pytest.mark.torture  # where there is a browser it is started
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_serves_until_a_signal(number: signal.Signals) -> None:
+async def test_serves_until_a_signal(number):
     """It prints lines to copy and JSON, so that any program can use it. A signal ends it with 0."""
     async with running("serve", "--port", "0", "--example-site") as command:
         place = json.loads(await command.writes())
@@ -43,7 +43,7 @@ async def test_serves_until_a_signal(number: signal.Signals) -> None:
     }
 
 
-async def test_a_key_of_ones_own() -> None:
+async def test_a_key_of_ones_own():
     """A key that the person chose is accepted, and never printed."""
     key = "bu_canary_of_serve"
     words = ("serve", "--port", "0", "--api-key", key, "--executor", "scripted")
@@ -60,7 +60,7 @@ async def test_a_key_of_ones_own() -> None:
 
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
-async def test_other_programs_of_its_user_find_no_key(tmp_path: Path) -> None:
+async def test_other_programs_of_its_user_find_no_key(tmp_path):
     """The memory and the environment of `serve` are protected, once it says that it serves."""
     keys = {"BROWSER_USE_SERVER_KEY": "a-key-of-an-operator", "OWN_KEY": "bu_0123456789abcdef"}
     words = ("--database", str(tmp_path / "tasks.db"), "--api-key", "env:OWN_KEY")
@@ -85,7 +85,7 @@ async def test_other_programs_of_its_user_find_no_key(tmp_path: Path) -> None:
         assert await process.wait() == 0
 
 
-async def test_port_that_is_taken() -> None:
+async def test_port_that_is_taken():
     """A used port is exit code 2, with a clear message."""
     with bound_socket() as listener:
         listener.listen()
@@ -99,7 +99,7 @@ async def test_port_that_is_taken() -> None:
 
 
 @pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--port", "x"), ("--executor", "magic")])
-async def test_wrong_usage(words: tuple[str, ...]) -> None:
+async def test_wrong_usage(words):
     """A public address needs an option; wrong values are refused: exit code 2."""
     result = await run("serve", *words)
 
@@ -107,7 +107,7 @@ async def test_wrong_usage(words: tuple[str, ...]) -> None:
     assert result.stdout == ""
 
 
-async def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
+async def test_a_database_that_cannot_be_used(tmp_path):
     """The error explains it, with the exit code of wrong usage."""
     path = tmp_path / "diary.db"
     path.write_text("Dear diary")
@@ -119,7 +119,7 @@ async def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_the_account_that_was_asked_for() -> None:
+async def test_the_account_that_was_asked_for():
     """Credit, plan and the limit of tasks at once are those of the command line."""
     words = ("--balance-cents", "12.5", "--max-concurrent-tasks", "1", "--executor", "scripted")
     async with running("serve", "--port", "0", *words) as command:
@@ -131,7 +131,7 @@ async def test_the_account_that_was_asked_for() -> None:
 
 
 @pytest.mark.long
-async def test_search_on_the_example_site() -> None:
+async def test_search_on_the_example_site():
     """With the example site simple-search finds its pages without an option."""
     async with running("serve", "--port", "0", "--example-site") as command:
         place = json.loads(await command.writes())
@@ -142,7 +142,7 @@ async def test_search_on_the_example_site() -> None:
 
 
 @pytest.mark.long
-async def test_search_on_given_websites() -> None:
+async def test_search_on_given_websites():
     """`--search` names the websites that simple-search knows."""
     async with (
         StaticSite(example_site_directory()) as site,
@@ -157,7 +157,7 @@ async def test_search_on_given_websites() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "searxng:"])
 @pytest.mark.parametrize("address", ["searx.example", "ftp://searx.example", "http://", "http://["])
-async def test_what_is_no_address_to_search(prefix: str, address: str) -> None:
+async def test_what_is_no_address_to_search(prefix, address):
     """It is refused: the error has the name of the option and the value."""
     words = ("--search", f"{prefix}{address}")
     result = await run("serve", "--port", "0", "--executor", "scripted", *words)
@@ -176,7 +176,7 @@ async def test_what_is_no_address_to_search(prefix: str, address: str) -> None:
         ("--search", "searxng:http://127.0.0.1:1/search", "--search", "http://127.0.0.1:1"),
     ],
 )
-async def test_wrong_account_or_search(words: tuple[str, ...]) -> None:
+async def test_wrong_account_or_search(words):
     """A plan, amount or address that is invalid is exit code 2, and the server does not start."""
     result = await run("serve", "--port", "0", *words)
 
@@ -185,7 +185,7 @@ async def test_wrong_account_or_search(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.canaries_by_design("files")  # the key file that the user made
-async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
+async def test_a_key_from_a_file_is_exported_from_it(tmp_path):
     """The lines to copy read the key from its file; a key on the command line is not repeated."""
     file = tmp_path / "my key.txt"
     file.write_text("bu_0123456789_of_the_file\n")
@@ -200,7 +200,7 @@ async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
     assert "executor of the tasks: scripted" in from_option
 
 
-async def test_the_lines_to_paste_ask_for_a_key_of_ones_own() -> None:
+async def test_the_lines_to_paste_ask_for_a_key_of_ones_own():
     """A shell that runs them and is given the key can use the server."""
     async with running(*SCRIPTED, "--api-key", "bu_0123456789abcdef") as command:
         said = await command.says("Ctrl-C ends the server")
@@ -219,7 +219,7 @@ async def test_the_lines_to_paste_ask_for_a_key_of_ones_own() -> None:
 
 
 @pytest.mark.long
-async def test_a_webhook_that_answers_later(tmp_path: Path) -> None:
+async def test_a_webhook_that_answers_later(tmp_path):
     """The server starts while the receiver is down, says so, and registers it once it is up."""
     secret = tmp_path / "secret"
     secret.write_text("a secret of webhooks")
@@ -255,7 +255,7 @@ async def _of_json(listener: Running) -> str:
             return line
 
 
-async def test_the_port_of_the_example_site() -> None:
+async def test_the_port_of_the_example_site():
     """It is the given one, the same after each start; a used one is exit code 2."""
     with bound_socket() as taken:
         free = str(taken.getsockname()[1])
@@ -272,7 +272,7 @@ async def test_the_port_of_the_example_site() -> None:
 
 
 @pytest.mark.long
-async def test_a_key_without_encryption(tmp_path: Path) -> None:
+async def test_a_key_without_encryption(tmp_path):
     """The key for secrets on disk needs a package: the error comes at the start, exit code 2."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cryptography'] = None\n")
     env = environment(BROWSER_USE_SERVER_KEY="0123456789abcdef", PYTHONPATH=str(tmp_path))

@@ -30,7 +30,7 @@ from .running import environment, run, running
         ),
     ],
 )
-async def test_what_cannot_be_served(words: list[str], said: str) -> None:
+async def test_what_cannot_be_served(words, said):
     """Options that are invalid, or lack another one, are exit code 2 with a clear message."""
     result = await run("serve", "--port", "0", *words, env=environment(OPENAI_BASE_URL=""))
 
@@ -38,7 +38,7 @@ async def test_what_cannot_be_served(words: list[str], said: str) -> None:
     assert said in " ".join(result.stderr.split())
 
 
-async def test_a_key_in_the_place_of_its_variable() -> None:
+async def test_a_key_in_the_place_of_its_variable():
     """A key that is given in place of its variable is not repeated."""
     words = ("serve", "--port", "0", "--executor", "browser_use", "--llm-key", f"env:{KEY}")
 
@@ -48,7 +48,7 @@ async def test_a_key_in_the_place_of_its_variable() -> None:
     assert KEY not in result.stdout + result.stderr
 
 
-async def test_a_model_of_the_environment_that_cannot_be_used_is_said() -> None:
+async def test_a_model_of_the_environment_that_cannot_be_used_is_said():
     """It may be there for another program, so that tasks are executed without it."""
     env = environment(
         OPENAI_BASE_URL="http://127.0.0.1:9/v1", BROWSER_USE_AGENT_PYTHON="/bin/false"

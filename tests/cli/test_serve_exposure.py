@@ -1,6 +1,5 @@
 import json
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,6 @@ from browser_use_async.cli.app import parse
 from browser_use_async.cli.setting_options import given
 from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.settings.listen_address import MIN_EXPOSED_KEY
-from tests.support.certificates import Certificate
 from tests.support.hygiene import KEY
 
 from .running import environment, run, running
@@ -19,7 +17,7 @@ LONG_KEY = KEY + "-" * MIN_EXPOSED_KEY
 
 
 @pytest.mark.canaries_by_design("files")
-async def test_a_key_from_a_file(tmp_path: Path) -> None:
+async def test_a_key_from_a_file(tmp_path):
     """The key is in no process list, and never printed; the link to the page is without it."""
     file = tmp_path / "key.txt"
     file.write_text(f"{LONG_KEY}\n")
@@ -37,7 +35,7 @@ async def test_a_key_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-async def test_a_key_from_the_environment() -> None:
+async def test_a_key_from_the_environment():
     """The key of a variable is neither in the process list nor in what is printed."""
     env = environment(MY_KEY=LONG_KEY)
     async with running(*SERVE, "--api-key", "env:MY_KEY", env=env) as command:
@@ -73,7 +71,7 @@ HOOK = "http://127.0.0.1:9/hook"
         ((), None),
     ],
 )
-async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str | None) -> None:
+async def test_a_secret_on_the_command_line(words, option):
     """A note says who can see it there, and which options hide it."""
     async with running("serve", "--port", "0", "--executor", "scripted", *words) as command:
         said = " ".join((await command.says("Ctrl-C ends the server")).split())
@@ -94,7 +92,7 @@ def _browser(*words: str) -> ChromiumSettings:
     return ChromiumSettings(**given(ChromiumSettings, parse(["serve", *words]).params))
 
 
-def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_from_a_file_or_a_variable(tmp_path, monkeypatch):
     """One COUNTRY=URL a line, with comments; a later one replaces an earlier one."""
     file = tmp_path / "proxies"
     file.write_text(f"# of the office\n{PROXY}\n\n  DE=http://127.0.0.2:3128  \n")
@@ -118,7 +116,7 @@ def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.M
         ("env:A_PROXY", "--proxy: line 1: "),
     ],
 )
-async def test_proxies_that_cannot_be_read(tmp_path: Path, proxy: str, said: str) -> None:
+async def test_proxies_that_cannot_be_read(tmp_path, proxy, said):
     """The error names the place, and no password."""
     (tmp_path / "bad").write_text(f"{PROXY}\nhttp://name:proxy-canary@127.0.0.1:3128\n")
     env = environment(A_PROXY="http://name:proxy-canary@127.0.0.1:3128")
@@ -129,7 +127,7 @@ async def test_proxies_that_cannot_be_read(tmp_path: Path, proxy: str, said: str
     assert "canary" not in result.stderr
 
 
-async def test_the_link_to_the_page_carries_an_invented_key() -> None:
+async def test_the_link_to_the_page_carries_an_invented_key():
     """The key is behind the #, which browsers do not send."""
     async with running(*SERVE) as command:
         place = json.loads(await command.writes())
@@ -140,7 +138,7 @@ async def test_the_link_to_the_page_carries_an_invented_key() -> None:
 
 
 @pytest.mark.canaries_by_design("files")
-async def test_tls(certificate: Certificate, tmp_path: Path) -> None:
+async def test_tls(certificate, tmp_path):
     """Other machines reach a server that has a key of its own and a certificate."""
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
@@ -157,7 +155,7 @@ async def test_tls(certificate: Certificate, tmp_path: Path) -> None:
 
 
 @pytest.mark.canaries_by_design("files")
-async def test_behind_a_proxy(tmp_path: Path) -> None:
+async def test_behind_a_proxy(tmp_path):
     """The printed address is the one of the proxy."""
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
@@ -178,7 +176,7 @@ async def test_behind_a_proxy(tmp_path: Path) -> None:
         (("--api-key", "file:nowhere.txt"), "--api-key: the file cannot be read"),
     ],
 )
-async def test_what_exposes_too_much(words: tuple[str, ...], way_out: str) -> None:
+async def test_what_exposes_too_much(words, way_out):
     """Exit code 2 and what to do instead, before the server listens."""
     result = await run(*SERVE, *words)
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,7 +10,7 @@ from .running import run, running
 
 
 @pytest.mark.long
-async def test_faults_of_both_forms(tmp_path: Path) -> None:
+async def test_faults_of_both_forms(tmp_path):
     """Rules on the command line come before those of the file; HTTP reports which ones fired."""
     path = tmp_path / "faults.json"
     path.write_text('{"faults": [{"kind": "status", "operations": ["me"], "status": 402}]}')
@@ -42,9 +41,7 @@ async def test_faults_of_both_forms(tmp_path: Path) -> None:
         (("--fault", "file:wrong.json"), "faults[0].seconds: a fault of kind latency needs it"),
     ],
 )
-async def test_rules_that_are_refused(
-    words: tuple[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rules_that_are_refused(words, said, tmp_path, monkeypatch):
     """Exit code 2, and the error names the wrong field."""
     (tmp_path / "wrong.json").write_text('{"faults": [{"kind": "latency"}]}')
     monkeypatch.chdir(tmp_path)

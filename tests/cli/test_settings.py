@@ -2,8 +2,6 @@
 
 import inspect
 import re
-from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -31,7 +29,7 @@ SETTINGS = [(owner, field, each) for owner in OWNERS for field, each in settings
 OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
 
 
-async def test_each_option_is_in_the_help() -> None:
+async def test_each_option_is_in_the_help():
     """Each option is in `serve --help`, some by name only."""
     help_text = (await run("serve", "--help")).stdout
     rows = re.findall(r"^  (--[a-z-]+)", help_text, re.MULTILINE)
@@ -40,7 +38,7 @@ async def test_each_option_is_in_the_help() -> None:
     assert {*rows[:5]} == {each.option for _, _, each in SETTINGS if each.leads}
 
 
-def test_options_are_those_of_the_settings() -> None:
+def test_options_are_those_of_the_settings():
     """Each option of the command is a setting or an option of all commands."""
     own = {flag for each in serve.params for flag in each.opts}
 
@@ -48,7 +46,7 @@ def test_options_are_those_of_the_settings() -> None:
     assert len(OPTIONS) == len([each for _, _, each in SETTINGS if each.option])
 
 
-def test_the_page_has_every_setting() -> None:
+def test_the_page_has_every_setting():
     """With its keyword and its option."""
     text = settings()
 
@@ -58,7 +56,7 @@ def test_the_page_has_every_setting() -> None:
         )
 
 
-def test_without_options_the_defaults_are_those_of_a_program() -> None:
+def test_without_options_the_defaults_are_those_of_a_program():
     """`serve` and `LocalServer` differ only in the port."""
     values = parse(["serve"]).params
     settings = ServerSettings(**given(ServerSettings, values))
@@ -67,7 +65,7 @@ def test_without_options_the_defaults_are_those_of_a_program() -> None:
     assert [given(owner, values) for owner in OWNERS[1:]] == [{}] * 3
 
 
-def test_keywords_of_a_server_are_the_settings() -> None:
+def test_keywords_of_a_server_are_the_settings():
     """The signature has them, and each group is a part of them."""
     names = list(inspect.signature(LocalServer).parameters)
 
@@ -77,7 +75,7 @@ def test_keywords_of_a_server_are_the_settings() -> None:
     }
 
 
-def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_variables_are_read(monkeypatch, tmp_path):
     """A value that is not given comes from its variable; a given one has priority."""
     program = tmp_path / "browser"
     program.write_text("#!/bin/sh\n")
@@ -110,9 +108,7 @@ class _Room:
     )
 
 
-def test_a_variable_is_read_and_checked_where_the_settings_are_made(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_variable_is_read_and_checked_where_the_settings_are_made(monkeypatch):
     """It is no text any more; a wrong one is refused by its name, with the range."""
     (option,) = options_of("rooms", _Room)
     assert option.help == "the most (default: BROWSER_USE_SERVER_MOST, else 5)"
@@ -127,7 +123,7 @@ def test_a_variable_is_read_and_checked_where_the_settings_are_made(
             _Room()
 
 
-async def test_a_variable_of_no_setting_is_said() -> None:
+async def test_a_variable_of_no_setting_is_said():
     """Nothing of another configuration is ignored in silence; other variables are not ours."""
     env = environment(BROWSER_USE_SERVER_CHROMIUN="x", BROWSER_USE_PORT="1")
     async with running("serve", "--port", "0", env=env) as command:
@@ -140,7 +136,7 @@ async def test_a_variable_of_no_setting_is_said() -> None:
     assert said.count("is no variable") == 1
 
 
-async def test_an_option_that_is_gone_is_no_option() -> None:
+async def test_an_option_that_is_gone_is_no_option():
     """It is refused as every word that is no option."""
     for words in (("--plan", "subscription"), ("--slots", "8"), ("--behind-proxy",)):
         result = await run("serve", *words)
@@ -159,7 +155,7 @@ async def test_an_option_that_is_gone_is_no_option() -> None:
         ({"agent": AgentSettings(llm_model="m")}, "--llm-model is for --executor browser_use"),
     ],
 )
-def test_what_does_not_fit(fields: dict[str, Any], words: str) -> None:
+def test_what_does_not_fit(fields, words):
     """A program gets the same message as the command line."""
     with pytest.raises(ConfigurationError, match=words):
         LocalServer(executor="scripted", **fields)

@@ -1,7 +1,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -9,13 +8,12 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.server import LocalServer
 
 from .running import environment, run, run_on_terminal
 
 
 @pytest.fixture
-async def recent(server: LocalServer) -> AsyncIterator[list[str]]:
+async def recent(server):
     """The ids of three tasks, newest first: one runs, one failed, one finished."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handles = [await session.submit(task) for task in ("Look\x1b[31m around", "Fail", "Hang")]
@@ -24,7 +22,7 @@ async def recent(server: LocalServer) -> AsyncIterator[list[str]]:
         yield [handle.id for handle in reversed(handles)]
 
 
-async def test_lines(server: LocalServer, recent: list[str]) -> None:
+async def test_lines(server, recent):
     """In a pipe each task is one line of JSON, newest first."""
     result = await run("tasks", env=environment(server))
 
@@ -34,7 +32,7 @@ async def test_lines(server: LocalServer, recent: list[str]) -> None:
 
 
 @pytest.mark.torture
-async def test_filters(server: LocalServer, recent: list[str]) -> None:
+async def test_filters(server, recent):
     """Tasks are chosen by status and by age, up to a limit."""
     env = environment(server)
     by_status = await run("tasks", "--status", "failed", "--status", "finished", env=env)
@@ -50,7 +48,7 @@ async def test_filters(server: LocalServer, recent: list[str]) -> None:
     assert "no such tasks" in future.stderr
 
 
-async def test_table_on_a_terminal(server: LocalServer, recent: list[str]) -> None:
+async def test_table_on_a_terminal(server, recent):
     """On a terminal there is an aligned table, cut at its edge, without control characters."""
     written = await run_on_terminal("tasks", "--plain", env=environment(server), columns=80)
     lines, words = written.splitlines(), ["TASK", "Hang", "Fail", "Look"]
@@ -66,7 +64,7 @@ async def test_table_on_a_terminal(server: LocalServer, recent: list[str]) -> No
 @pytest.mark.parametrize(
     "words", [("--limit", "0"), ("--status", "gone"), ("--created-after", "x")]
 )
-async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
+async def test_wrong_usage(server, words):
     """A limit, status or time that is invalid is exit code 2, and nothing is sent."""
     result = await run("tasks", *words, env=environment(server))
 
@@ -76,7 +74,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.long
-async def test_reader_that_leaves(server: LocalServer, recent: list[str]) -> None:
+async def test_reader_that_leaves(server, recent):
     """`| head -0` ends the command without a message."""
     command = f"{sys.executable} -m browser_use_async tasks | true; exit ${{PIPESTATUS[0]}}"
     env = environment(server)
@@ -93,7 +91,7 @@ async def test_reader_that_leaves(server: LocalServer, recent: list[str]) -> Non
 
 
 @pytest.fixture
-async def of_shop(server: LocalServer) -> AsyncIterator[tuple[str, str]]:
+async def of_shop(server):
     """The key of another owner, and the id of a finished task of it."""
     url, headers = f"{server.url}/admin/keys", {"Authorization": f"Bearer {server.api_key}"}
     async with (
@@ -105,9 +103,7 @@ async def of_shop(server: LocalServer) -> AsyncIterator[tuple[str, str]]:
         yield key, (await session.run_and_wait("Report")).id
 
 
-async def test_tasks_of_another_owner(
-    server: LocalServer, recent: list[str], of_shop: tuple[str, str]
-) -> None:
+async def test_tasks_of_another_owner(server, recent, of_shop):
     """An operator lists and opens them; each line has its owner, and the own lines have none."""
     env, task_id = environment(server), of_shop[1]
     theirs = await run("tasks", "--owner", "shop", env=env)
@@ -129,7 +125,7 @@ async def test_tasks_of_another_owner(
     assert "owner: shop; the task can only be read" in read
 
 
-async def test_an_owner_that_is_refused(server: LocalServer, of_shop: tuple[str, str]) -> None:
+async def test_an_owner_that_is_refused(server, of_shop):
     """One that does not exist, and one that the key may not read, are one sentence each."""
     unknown = await run("tasks", "--owner", "shp", env=environment(server))
     env = {**environment(server), "BROWSER_USE_API_KEY": of_shop[0]}
@@ -141,9 +137,7 @@ async def test_an_owner_that_is_refused(server: LocalServer, of_shop: tuple[str,
     assert "does not have the scope admin, which owner needs" in refused.stderr
 
 
-async def test_reading_calls_of_another_owner(
-    server: LocalServer, of_shop: tuple[str, str]
-) -> None:
+async def test_reading_calls_of_another_owner(server, of_shop):
     """`tasks.of_owner` has no call that changes something, and all that read."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         tasks = session.tasks.of_owner("shop")

@@ -18,7 +18,7 @@ async def _submitted(server: LocalServer, task: str) -> tuple[str, str]:
 
 
 @pytest.mark.long
-async def test_by_id_and_by_token(server: LocalServer) -> None:
+async def test_by_id_and_by_token(server):
     """A task is found by its id and by the token of its handle, and printed when it has ended."""
     task_id, token = await _submitted(server, "Look")
     by_id = await run("watch", task_id, env=environment(server))
@@ -32,7 +32,7 @@ async def test_by_id_and_by_token(server: LocalServer) -> None:
 
 
 @pytest.mark.long
-async def test_failed(server: LocalServer) -> None:
+async def test_failed(server):
     """A task that failed is exit code 1, and printed; the error says why."""
     task_id, _token = await _submitted(server, "Fail")
     result = await run("watch", task_id, env=environment(server))
@@ -44,7 +44,7 @@ async def test_failed(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
+async def test_pause_and_resume_are_seen(server):
     """The watching command shows that another client pauses and resumes the task."""
     task_id, _token = await _submitted(server, "Hang")
     async with running("watch", task_id, env=environment(server)) as command:
@@ -61,7 +61,7 @@ async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_timeout(server: LocalServer) -> None:
+async def test_timeout(server):
     """After the timeout the exit code is 124, and the task runs on."""
     task_id, _token = await _submitted(server, "Hang")
     words = ("watch", task_id, "--timeout", "10")
@@ -72,7 +72,7 @@ async def test_timeout(server: LocalServer) -> None:
     assert server.store.tasks[0].status is TaskStatus.RUNNING
 
 
-async def test_ctrl_c_leaves_the_task(server: LocalServer) -> None:
+async def test_ctrl_c_leaves_the_task(server):
     """Watching only reads: Ctrl-C ends the command and not the task."""
     task_id, _token = await _submitted(server, "Hang")
     async with running("watch", task_id, env=environment(server)) as command:
@@ -85,7 +85,7 @@ async def test_ctrl_c_leaves_the_task(server: LocalServer) -> None:
     assert server.store.tasks[0].status is TaskStatus.RUNNING
 
 
-async def test_no_such_task(server: LocalServer) -> None:
+async def test_no_such_task(server):
     """An unknown id is exit code 3, in one line."""
     result = await run("watch", "no-such-task", env=environment(server))
 
@@ -94,7 +94,7 @@ async def test_no_such_task(server: LocalServer) -> None:
     assert result.stdout == ""
 
 
-async def test_submission_token(server: LocalServer) -> None:
+async def test_submission_token(server):
     """The token of a submission whose answer was lost finds the task that it created."""
     now = datetime.now(UTC)
     lost = SubmissionToken.new("Look", 0.1, now)

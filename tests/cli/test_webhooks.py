@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ async def _next(command: Running) -> Any:
 
 
 @pytest.mark.long
-async def test_a_server_sends_events_to_a_listener() -> None:
+async def test_a_server_sends_events_to_a_listener():
     """The server's events are shown in aligned lines, and as JSON lines; a signal ends it."""
     async with (
         running(*LISTEN, env=ENV) as command,
@@ -65,7 +64,7 @@ async def test_a_server_sends_events_to_a_listener() -> None:
 @pytest.mark.parametrize(
     "kind", ["initializing", "started", "paused", "stopped", "finished", "failed", "test"]
 )
-async def test_a_sample_of_each_kind(kind: str) -> None:
+async def test_a_sample_of_each_kind(kind):
     """A listener with the same secret accepts each, and the answer is shown."""
     async with running(*LISTEN, env=ENV) as command:
         url = await _url(command)
@@ -84,7 +83,7 @@ async def test_a_sample_of_each_kind(kind: str) -> None:
         assert payload["metadata"] == {"a": "b"}
 
 
-async def test_calls_are_sent_on_as_they_came(tmp_path: Path) -> None:
+async def test_calls_are_sent_on_as_they_came(tmp_path):
     """Genuine calls reach the local address with their body and signature; others do not."""
     secret = tmp_path / "secret"
     secret.write_text("canary-of-a-webhook-secret\n")  # the port of the receiver below
@@ -107,7 +106,7 @@ async def test_calls_are_sent_on_as_they_came(tmp_path: Path) -> None:
     assert refused.code == 3
 
 
-async def test_a_secret_on_the_command_line() -> None:
+async def test_a_secret_on_the_command_line():
     """A note says who can see it there."""
     words = ("webhooks", "trigger", "finished", "--to", "http://127.0.0.1:9/hook", "--secret")
     visible = await run(*words, SECRET, env=environment())
@@ -118,7 +117,7 @@ async def test_a_secret_on_the_command_line() -> None:
     assert SECRET not in visible.stderr + named.stderr
 
 
-async def test_no_server_listens() -> None:
+async def test_no_server_listens():
     """An address without a listener is exit code 4, with a clear message."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/webhook"
@@ -144,7 +143,7 @@ async def test_no_server_listens() -> None:
         (),
     ],
 )
-async def test_wrong_usage(words: tuple[str, ...]) -> None:
+async def test_wrong_usage(words):
     """Other machines, unknown events and invalid secrets: exit code 2, nothing sent."""
     result = await run("webhooks", *words, env=ENV)
 
@@ -152,7 +151,7 @@ async def test_wrong_usage(words: tuple[str, ...]) -> None:
     assert result.stdout == ""
 
 
-async def test_without_a_secret() -> None:
+async def test_without_a_secret():
     """Both commands say where it comes from."""
     for words in (("listen",), ("trigger", "finished")):
         result = await run("webhooks", *words, env=environment())
@@ -161,7 +160,7 @@ async def test_without_a_secret() -> None:
         assert "BROWSER_USE_WEBHOOK_SECRET" in result.stderr
 
 
-async def test_a_port_that_is_taken() -> None:
+async def test_a_port_that_is_taken():
     """It is exit code 2, with a clear message."""
     with bound_socket() as listener:
         listener.listen()
@@ -173,7 +172,7 @@ async def test_a_port_that_is_taken() -> None:
 
 
 @pytest.mark.torture
-async def test_headers_that_do_not_come() -> None:
+async def test_headers_that_do_not_come():
     """A listener closes silent connections, and those with slow headers, within ten seconds."""
     loop = asyncio.get_running_loop()
 

@@ -65,7 +65,7 @@ def _words(command: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("command", [*_commands()])
-def test_servers_are_started_with_options_that_exist(command: list[str]):
+def test_servers_are_started_with_options_that_exist(command):
     """Each command is valid, listens for other machines and reads its key from a variable."""
     words = _words([*_entry_point(), *command])
     options = SimpleNamespace(**parse(words).params)
@@ -107,7 +107,7 @@ def test_the_image_gets_the_files_that_its_build_needs():
 
 
 @pytest.mark.parametrize("name", COMPOSE)
-def test_every_service_of_compose_has_bounds(name: str):
+def test_every_service_of_compose_has_bounds(name):
     """None can use up memory, processors or processes of its neighbours, or become root."""
     for settings in _services(name).values():
         assert {"mem_limit", "cpus", "pids_limit", "networks"} <= settings.keys()
@@ -129,7 +129,7 @@ def test_the_database_of_compose_is_reached_by_servers_only():
 @pytest.mark.parametrize(
     ("name", "service"), [("compose.yaml", "server"), ("compose.fleet.yaml", "api")]
 )
-def test_the_proxy_of_compose_is_a_named_one(name: str, service: str):
+def test_the_proxy_of_compose_is_a_named_one(name, service):
     """The server trusts the addresses of clients from its network."""
     networks = yaml.safe_load((DEPLOY / name).read_text())["networks"]
     (subnet,) = networks["front"]["ipam"]["config"]
@@ -164,7 +164,7 @@ def test_the_profile_refuses_what_it_does_not_name():
 
 
 @pytest.mark.parametrize("name", COMPOSE)
-def test_services_of_compose_keep_their_walls(name: str):
+def test_services_of_compose_keep_their_walls(name):
     """Read-only, without capabilities, with an existing profile, and no secret in the file."""
     for settings in _services(name).values():
         for variable, value in settings.get("environment", {}).items():
@@ -188,7 +188,7 @@ def test_the_fleet_of_compose_has_two_of_each():
 
 
 @pytest.mark.parametrize("name", KUBERNETES)
-def test_pods_are_probed_and_have_no_rights(name: str):
+def test_pods_are_probed_and_have_no_rights(name):
     """Ready by /healthz, alive by the port: a database outage must not end tasks."""
     pod = _pod(name)
     (container,) = pod["containers"]

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def plain_server() -> Iterator[ExampleServer]:
+def plain_server():
     """The server that the pages start, which reads pages by rules."""
     with ExampleServer.start("plain") as server:
         yield server
 
 
 @pytest.fixture
-def chromium_server() -> Iterator[ExampleServer]:
+def chromium_server():
     """The same, with a real browser; one for each page, since a server keeps its scripts."""
     if find_spec("playwright") is None or find_browser() is None:
         pytest.skip("there is no Chromium that Playwright could drive")
@@ -92,9 +92,7 @@ def chromium_server() -> Iterator[ExampleServer]:
 
 
 @pytest.fixture
-def example_server(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> ExampleServer:
+def example_server(request, tmp_path, monkeypatch):
     """One of them, the first by default, which the blocks find by themselves; an empty folder."""
     executor = getattr(request, "param", "plain")
     server: ExampleServer = request.getfixturevalue(f"{executor}_server")
@@ -154,7 +152,7 @@ _RUNS = [
 
 
 @pytest.mark.parametrize(("page", "example_server"), _RUNS, indirect=["example_server"])
-async def test_a_page_prints_what_it_says(page: str, example_server: ExampleServer) -> None:
+async def test_a_page_prints_what_it_says(page, example_server):
     """Its blocks are run in their order, in one folder, as a reader runs them."""
     blocks = _to_run(page)
     if example_server.executor == "plain":
@@ -162,7 +160,7 @@ async def test_a_page_prints_what_it_says(page: str, example_server: ExampleServ
     assert "\n".join(await _differences(blocks, example_server)) == ""
 
 
-async def test_a_wrong_line_is_found(example_server: ExampleServer) -> None:
+async def test_a_wrong_line_is_found(example_server):
     """The control: a page that promises another title, one line more, or one less."""
     right = next(each for each in _to_run("README.md") if "#> finished" in each.text)
     title = next(each for each in right.text.splitlines(keepends=True) if "#> finished" in each)
@@ -181,7 +179,7 @@ async def test_a_wrong_line_is_found(example_server: ExampleServer) -> None:
 @pytest.mark.parametrize(
     "block", [each for each in BLOCKS if _is_test(each) and each.page != "testing.md"], ids=str
 )
-async def test_tests_pass_as_pasted(block: Block, example_server: ExampleServer) -> None:
+async def test_tests_pass_as_pasted(block, example_server):
     """Each test of a block passes in an empty folder."""
     count = len(re.findall(r"^async def test_|^def test_", block.text, re.MULTILINE))
 
@@ -189,7 +187,7 @@ async def test_tests_pass_as_pasted(block: Block, example_server: ExampleServer)
     assert re.search(rf"^{count} passed in ", outcome, re.MULTILINE)
 
 
-def test_every_block_prints_something() -> None:
+def test_every_block_prints_something():
     """Blocks without output are named, each with its reason."""
     silent = [
         each
@@ -220,7 +218,7 @@ def _commands() -> list[Any]:
 
 
 @pytest.mark.parametrize("line", _commands())
-def test_commands_exist(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_exist(line, tmp_path, monkeypatch):
     """A command of this package knows all of its options and arguments."""
     words = shlex.split(line.partition(" > ")[0], comments=True)
     if words[0] != "browser-use-async":
@@ -232,15 +230,13 @@ def test_commands_exist(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("block", _of("json"), ids=str)
-def test_json_is_json(block: Block) -> None:
+def test_json_is_json(block):
     """Each JSON block of a page is valid."""
     assert json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", _of("toml"), ids=str)
-def test_toml_is_a_configuration_file(
-    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_toml_is_a_configuration_file(block, tmp_path, monkeypatch):
     """The file of `login` is shown as sessions read it."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     path = tmp_path / "browser-use-async" / "config.toml"
@@ -254,19 +250,19 @@ def test_toml_is_a_configuration_file(
     assert read.api_key is not None
 
 
-def test_every_block_is_of_a_kind_that_is_checked() -> None:
+def test_every_block_is_of_a_kind_that_is_checked():
     """Each block is checked by a test, except for those that other programs read."""
     kinds = {"python", "console", "json", "script", "toml", "html", "nginx", "ini"}
     assert {each.language for each in BLOCKS} <= kinds
 
 
 @pytest.mark.parametrize("block", _of("script"), ids=str)
-def test_a_script_is_read(block: Block) -> None:
+def test_a_script_is_read(block):
     """The script of the page is valid, and written as the command writes it."""
     assert notation.write(notation.parse(block.text)) == block.text
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_lead_somewhere():
     """Each relative link of a page names a file of the repository."""
     broken = [
         f"{path.name}: {target}"
@@ -278,7 +274,7 @@ def test_links_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "tutorial.md"])
-def test_the_first_commands_work_in_a_checkout(page: str) -> None:
+def test_the_first_commands_work_in_a_checkout(page):
     """They install the checkout, with existing extras, and no package of an index."""
     first = next(
         each for each in _of("console") if each.page == page and each.text.startswith("pip ")
@@ -294,7 +290,7 @@ def test_the_first_commands_work_in_a_checkout(page: str) -> None:
     assert demo == "browser-use-async demo"
 
 
-def test_every_error_is_explained() -> None:
+def test_every_error_is_explained():
     """The page of errors says when each one is raised and what to do."""
     rows = re.findall(
         r"^\| `(\w+)` \| .+ \| .+ \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE

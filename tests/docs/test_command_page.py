@@ -28,7 +28,7 @@ COMMANDS = _leaves(program, click.Context(program, info_name=NAME))
 
 
 @pytest.mark.parametrize("context", COMMANDS, ids=lambda each: each.command_path)
-def test_a_command_stands_with_all_of_its_help(context: click.Context) -> None:
+def test_a_command_stands_with_all_of_its_help(context):
     """Each option and example of `--help` is in its section, or in a linked one."""
     name = context.command_path.removeprefix(f"{NAME} ")
     section = _SECTIONS[f"`{name}`"]
@@ -45,7 +45,7 @@ def test_a_command_stands_with_all_of_its_help(context: click.Context) -> None:
     assert all(f"\n{line.strip()}\n" in section for line in re.findall(rf"^  {NAME} .*", help_text))
 
 
-def test_every_exit_code_has_its_meaning() -> None:
+def test_every_exit_code_has_its_meaning():
     """Those of the program, and the one of Ctrl-C, which a signal causes."""
     rows = re.findall(r"^\| (\d+) \| .+ \|$", exit_codes(), re.MULTILINE)
 

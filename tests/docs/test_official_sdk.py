@@ -13,7 +13,7 @@ NEW = "\n".join(
 )
 
 
-async def test_every_new_name_exists() -> None:
+async def test_every_new_name_exists():
     """Methods of sessions and handles, names of `webhooks`, and arguments."""
     async with BrowserUseSession("key", base_url="http://127.0.0.1:9/api/v1") as session:
         owners: dict[str, Any] = {

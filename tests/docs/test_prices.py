@@ -3,12 +3,11 @@
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, prices
-from browser_use_async.testing import Scenario, ScriptedExecutor, ThreadedServer
+from browser_use_async import prices
+from browser_use_async.testing import Scenario, ScriptedExecutor
 from browser_use_async.types import LlmModel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "money.md").read_text("utf-8")
@@ -22,7 +21,7 @@ def _models(cell: str) -> list[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0][:30] for row in ROWS])
-def test_the_prices_of_models(row: tuple[str, ...]) -> None:
+def test_the_prices_of_models(row):
     """For one step, for ten, and for the most that a task may take."""
     names, step, ten, most = row
 
@@ -32,7 +31,7 @@ def test_the_prices_of_models(row: tuple[str, ...]) -> None:
         assert prices.format_cents(prices.task_cents(75, name)) == most
 
 
-def test_every_model_with_a_price_has_a_row() -> None:
+def test_every_model_with_a_price_has_a_row():
     """A model without a price is in the last one."""
     listed = {name for row in ROWS for name in _models(row[0])}
 
@@ -40,7 +39,7 @@ def test_every_model_with_a_price_has_a_row() -> None:
 
 
 @pytest.fixture
-def browser_use_server_options() -> dict[str, Any]:
+def browser_use_server_options():
     """A task that fails, and one that does not end."""
     scenarios = {
         "Fail": Scenario(outcome="failed", steps=["a", "b"], step_seconds=0),
@@ -51,8 +50,8 @@ def browser_use_server_options() -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", ["Fail", "Hang"])
 async def test_failed_and_stopped_tasks_cost_their_steps(
-    text: str, browser_use_session: BrowserUseSession, browser_use_server: ThreadedServer
-) -> None:
+    text, browser_use_session, browser_use_server
+):
     """Stopping refunds nothing."""
     handle = await browser_use_session.submit(text)
     if text == "Hang":

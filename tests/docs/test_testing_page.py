@@ -78,7 +78,7 @@ def _paste(folder: Path) -> int:
     return tests
 
 
-def test_every_test_passes_as_pasted(tmp_path: Path) -> None:
+def test_every_test_passes_as_pasted(tmp_path):
     """With the packages that its first command installs, and no others."""
     folder, guard = tmp_path / "pasted", tmp_path / "guard"
     folder.mkdir()
@@ -102,7 +102,7 @@ def test_every_test_passes_as_pasted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["looptime", "hypothesis"])
-def test_the_guard_refuses_what_is_not_installed(module: str) -> None:
+def test_the_guard_refuses_what_is_not_installed(module):
     """The control: such packages are installed here, and the page's reader has none of them."""
     assert module in _others()
     assert not {"aiohttp", "attrs", "pytest", "pytest_asyncio"} & _others()

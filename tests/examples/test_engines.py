@@ -30,7 +30,7 @@ def _defined(engine: str) -> dict[str, Any]:
     return names
 
 
-async def test_the_code_has_the_types_of_the_engines(tmp_path: Path) -> None:
+async def test_the_code_has_the_types_of_the_engines(tmp_path):
     """By mypy with `--strict`, against the packages of the engines and this one."""
     for package in ("mypy", *ENGINES):
         pytest.importorskip(
@@ -48,9 +48,7 @@ async def test_the_code_has_the_types_of_the_engines(tmp_path: Path) -> None:
     assert process.returncode == 0, output.decode()
 
 
-async def test_attempts_of_an_activity_of_temporal_have_one_task(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_attempts_of_an_activity_of_temporal_have_one_task(monkeypatch):
     """In the engine's own environment for tests of activities."""
     testing = pytest.importorskip("temporalio.testing")
     browse = _defined("temporalio")["browse"]

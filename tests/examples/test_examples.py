@@ -163,7 +163,7 @@ EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.torture) f
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", EACH)
-async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
+async def test_without_a_key(name, request):
     """Each example runs unchanged: it starts the bundled server where nothing is configured."""
     for package in NEEDS.get(name, ()):
         pytest.importorskip(
@@ -179,7 +179,7 @@ async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.long
-async def test_without_the_key_of_the_step_it_is_paid_twice(tmp_path: Path) -> None:
+async def test_without_the_key_of_the_step_it_is_paid_twice(tmp_path):
     """The control: the same workflow without its key, killed in the same way, pays twice."""
     pytest.importorskip("dbos", reason="dbos is not installed: `make test-examples` has it")
     whole = (EXAMPLES / "dbos_workflow.py").read_text()
@@ -193,7 +193,7 @@ async def test_without_the_key_of_the_step_it_is_paid_twice(tmp_path: Path) -> N
 
 
 @pytest.mark.long
-async def test_with_a_configured_server() -> None:
+async def test_with_a_configured_server():
     """With a key and a base URL in the environment the task goes there, and nowhere else."""
     async with LocalServer(executor="scripted") as server:
         output = await _output(
@@ -208,7 +208,7 @@ async def test_with_a_configured_server() -> None:
     ]
 
 
-def test_each_example_is_run() -> None:
+def test_each_example_is_run():
     """Each example is run by a test, and says how to run it."""
     names = {path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith("_")}
 

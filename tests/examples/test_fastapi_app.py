@@ -1,9 +1,7 @@
 import asyncio
 import importlib.util
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +21,7 @@ SCENARIOS = {
 
 
 @pytest.fixture(scope="module")
-def example() -> Any:
+def example():
     """The example as a module, imported as uvicorn's `--app-dir examples` does."""
     sys.path.insert(0, str(EXAMPLES))
     try:
@@ -38,7 +36,7 @@ def example() -> Any:
 
 
 @pytest.fixture
-async def app(example: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+async def app(example, monkeypatch):
     """The app while it runs, with a configured server."""
     async with LocalServer(executor=ScriptedExecutor(SCENARIOS)) as server:
         monkeypatch.setenv("BROWSER_USE_API_KEY", server.api_key)
@@ -47,7 +45,7 @@ async def app(example: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[An
             yield example.app
 
 
-async def test_run_a_task(app: Any) -> None:
+async def test_run_a_task(app):
     """A request runs a task and is answered with its output."""
     answer = await request(app, "POST", "/tasks", {"task": "Look around"})
 
@@ -56,7 +54,7 @@ async def test_run_a_task(app: Any) -> None:
     assert answer.json["output"] == "Done."
 
 
-async def test_a_client_that_leaves(app: Any) -> None:
+async def test_a_client_that_leaves(app):
     """The task of a client that has disconnected is stopped."""
     leaving, tasks = asyncio.Event(), app.state.session.tasks
     asked = asyncio.create_task(request(app, "POST", "/tasks", {"task": "Hang"}, leaving))
@@ -69,7 +67,7 @@ async def test_a_client_that_leaves(app: Any) -> None:
 
 
 @pytest.mark.looptime
-async def test_events(app: Any) -> None:
+async def test_events(app):
     """Status events arrive until the task has ended, then the stream ends."""
     late = await request(app, "POST", "/tasks", {"task": "Stroll", "timeout": 0.4})
     answer = await request(app, "GET", f"/tasks/{late.json['task_id']}/events")
@@ -78,7 +76,7 @@ async def test_events(app: Any) -> None:
     assert answer.body == (b"event: status\ndata: running\n\nevent: status\ndata: finished\n\n")
 
 
-async def test_events_of_no_task(app: Any) -> None:
+async def test_events_of_no_task(app):
     """An unknown task is 404, and no stream begins."""
     answer = await request(app, "GET", "/tasks/nowhere/events")
 
@@ -87,7 +85,7 @@ async def test_events_of_no_task(app: Any) -> None:
 
 
 @pytest.mark.looptime
-async def test_takes_too_long(app: Any) -> None:
+async def test_takes_too_long(app):
     """A task that takes longer than a request may is answered with 504 and its id."""
     answer = await request(app, "POST", "/tasks", {"task": "Hang", "timeout": 0.4})
 
@@ -95,7 +93,7 @@ async def test_takes_too_long(app: Any) -> None:
     assert answer.json["task_id"]
 
 
-async def test_failed(app: Any) -> None:
+async def test_failed(app):
     """A task that fails is 502, with its reason."""
     answer = await request(app, "POST", "/tasks", {"task": "Fail"})
 
@@ -104,14 +102,14 @@ async def test_failed(app: Any) -> None:
 
 
 @pytest.mark.parametrize("content", [{"task": ""}, {"task": "x", "timeout": -1}, {}])
-async def test_wrong_request(app: Any, content: object) -> None:
+async def test_wrong_request(app, content):
     """What FastAPI or the package refuses is 422."""
     answer = await request(app, "POST", "/tasks", content)
 
     assert answer.status == 422
 
 
-async def test_wait_that_the_server_asks_for(example: Any) -> None:
+async def test_wait_that_the_server_asks_for(example):
     """A rate limit is passed on with the pause that the service asked for."""
     error = errors.RateLimitError("slow down", retry_after=7.0)
     answer = await example.explain(None, error)
@@ -120,7 +118,7 @@ async def test_wait_that_the_server_asks_for(example: Any) -> None:
     assert answer.headers["Retry-After"] == "7"
 
 
-async def test_wrong_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wrong_key(example, monkeypatch):
     """A wrong key of the app itself is answered with 500, and the key is not shown."""
     async with LocalServer(executor="scripted") as server:
         monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_wrong_0815")
@@ -133,7 +131,7 @@ async def test_wrong_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.torture  # where there is a browser it is started
-async def test_without_a_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_key(example, monkeypatch):
     """Without a key the app starts the bundled server, which has a page to read."""
     for name in ("BROWSER_USE_API_KEY", "BROWSER_USE_BASE_URL"):
         monkeypatch.setenv(name, "")  # recorded, so that what the example sets is undone afterwards

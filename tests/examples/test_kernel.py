@@ -62,7 +62,7 @@ _CELLS = {
 
 
 @pytest.fixture(scope="module")
-def cells() -> dict[str, list[Any]]:
+def cells():
     """The outputs of all cells by their names; they ran once, in one kernel."""
     nbclient = pytest.importorskip("nbclient", reason="nbclient: `make test-examples` has it")
     pytest.importorskip("ipykernel", reason="ipykernel: `make test-examples` has it")
@@ -101,7 +101,7 @@ def _lines(outputs: list[Any]) -> list[str]:
     return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback)).splitlines()
 
 
-def test_a_wait_shows_one_line(cells: dict[str, list[Any]]) -> None:
+def test_a_wait_shows_one_line(cells):
     """It stays below the cell with the status and the seconds; a short wait shows none."""
     (line,) = cells["wait"]
     assert re.fullmatch(r"task \S+ · finished · \d+ s", line.data["text/plain"])
@@ -112,14 +112,14 @@ def test_a_wait_shows_one_line(cells: dict[str, list[Any]]) -> None:
     assert "$0." in _html([result])  # its cost, of the session that submitted it
 
 
-def test_a_failed_task_has_a_bar_of_its_own(cells: dict[str, list[Any]]) -> None:
+def test_a_failed_task_has_a_bar_of_its_own(cells):
     """Whole, and in the colour of failures."""
     line, _error = cells["slow failure"]
     assert "failed" in line.data["text/plain"]
     assert _bar(line) == (0.0, 12.0)
 
 
-def test_a_stream_and_several_waits_show_one_line(cells: dict[str, list[Any]]) -> None:
+def test_a_stream_and_several_waits_show_one_line(cells):
     """One line for each cell, however many tasks it waits for."""
     (line,) = cells["stream"]
     assert "finished" in line.data["text/plain"]
@@ -129,7 +129,7 @@ def test_a_stream_and_several_waits_show_one_line(cells: dict[str, list[Any]]) -
     assert "Task: 2" in result.data["text/html"]
 
 
-def test_a_batch_shows_how_far_it_is(cells: dict[str, list[Any]]) -> None:
+def test_a_batch_shows_how_far_it_is(cells):
     """With failures and costs; its results are a table with a line for each."""
     line, result = cells["batch"]
     assert line.data["text/plain"].startswith(
@@ -146,7 +146,7 @@ def test_a_batch_shows_how_far_it_is(cells: dict[str, list[Any]]) -> None:
     assert "$0.085" in table
 
 
-def test_lists_are_tables(cells: dict[str, list[Any]]) -> None:
+def test_lists_are_tables(cells):
     """Lists of steps and of tasks are shown as tables; any other list is shown as before."""
     steps = _html(cells["steps"])
     assert "TaskStep: 2" in steps
@@ -158,12 +158,12 @@ def test_lists_are_tables(cells: dict[str, list[Any]]) -> None:
     assert "text/html" not in cells["numbers"][-1].data
 
 
-def test_a_handle_says_why_it_knows_no_status(cells: dict[str, list[Any]]) -> None:
+def test_a_handle_says_why_it_knows_no_status(cells):
     """After `submit` no status is known, because showing a handle makes no request."""
     assert "status not read yet (await handle.get_status())" in _html(cells["handle"])
 
 
-def test_pictures_and_films_are_shown_on_request(cells: dict[str, list[Any]]) -> None:
+def test_pictures_and_films_are_shown_on_request(cells):
     """A picture of a bounded width, and a link to the film."""
     (picture,) = cells["picture"]
     assert picture.data["image/png"].startswith("iVBORw0KGgo")
@@ -172,7 +172,7 @@ def test_pictures_and_films_are_shown_on_request(cells: dict[str, list[Any]]) ->
     assert re.search(r'<a href="http://127\.0\.0\.1:\d+/[^"]+" [^>]*>watch the film</a>', film)
 
 
-def test_an_expected_error_is_short(cells: dict[str, list[Any]]) -> None:
+def test_an_expected_error_is_short(cells):
     """The program's own lines and the reason; `%tb Verbose` shows the frames of the package."""
     lines = _lines(cells["failure"])
     assert len(lines) <= 10
@@ -186,7 +186,7 @@ def test_an_expected_error_is_short(cells: dict[str, list[Any]]) -> None:
     assert lines[-1] == "SessionClosedError: the session is closed; create a new one"
 
 
-def test_progress_is_switched_off(cells: dict[str, list[Any]]) -> None:
+def test_progress_is_switched_off(cells):
     """By a variable, at any time."""
     assert cells["no line"] == []
 
@@ -199,7 +199,7 @@ def test_progress_is_switched_off(cells: dict[str, list[Any]]) -> None:
         "from IPython.testing.globalipapp import start_ipython; start_ipython(); import ipykernel",
     ],
 )
-async def test_elsewhere_nothing_is_shown(start: str) -> None:
+async def test_elsewhere_nothing_is_shown(start):
     """Where ipykernel is only imported, or IPython runs in a terminal, nothing is shown."""
     pytest.importorskip("ipykernel", reason="ipykernel: `make test-examples` has it")
     program = f"{start}; from browser_use_async import BrowserUseSession as S; print(S('bu_key'))"

@@ -95,7 +95,7 @@ class Player:
     ],
     ids=["finished", "failed"],
 )
-async def test_its_nodes_run_a_task(scenario: Scenario, status: str, output: str | None) -> None:
+async def test_its_nodes_run_a_task(scenario, status, output):
     """One creating call, reading until the task has ended, and its answer at the end."""
     workflow = json.loads(FILE.read_text())
     async with (
@@ -113,7 +113,7 @@ async def test_its_nodes_run_a_task(scenario: Scenario, status: str, output: str
     assert set(player.requests) == {"Run task", "Read task"}
 
 
-def test_only_reading_is_repeated() -> None:
+def test_only_reading_is_repeated():
     """The call that costs money is not repeated, and its node says why."""
     nodes = json.loads(FILE.read_text())["nodes"]
     retried = {node["name"] for node in nodes if node.get("retryOnFail")}
@@ -123,7 +123,7 @@ def test_only_reading_is_repeated() -> None:
     assert "money" in run["notes"]
 
 
-def test_it_contains_no_key() -> None:
+def test_it_contains_no_key():
     """The key is a credential of n8n, which the file names."""
     assert "Authorization" not in FILE.read_text()
     assert "bu_" not in FILE.read_text()

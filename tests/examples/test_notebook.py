@@ -15,7 +15,7 @@ NOTEBOOK = EXAMPLES / "notebook.ipynb"
 
 
 @pytest.fixture
-def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+def unconfigured(monkeypatch):
     """No key and no server: the notebook starts the bundled one, and the test forgets it."""
     for name in ("BROWSER_USE_API_KEY", "BROWSER_USE_BASE_URL"):
         monkeypatch.setenv(name, "")
@@ -23,7 +23,7 @@ def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("unconfigured")
-async def test_its_cells_run(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_its_cells_run(capsys):
     """Each cell with its `await` in one namespace, as a kernel runs them."""
     cells = json.loads(NOTEBOOK.read_text())["cells"]
     # Dataclasses ask for the module that they are of.
@@ -42,7 +42,7 @@ async def test_its_cells_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("unconfigured")
-def test_a_kernel_shows_what_it_gives() -> None:
+def test_a_kernel_shows_what_it_gives():
     """Tasks and batches are tables in the notebook, and the cells leave no error."""
     nbclient = pytest.importorskip("nbclient", reason="nbclient: `make test-examples` has it")
     pytest.importorskip("ipykernel", reason="ipykernel: `make test-examples` has it")
@@ -62,7 +62,7 @@ def test_a_kernel_shows_what_it_gives() -> None:
     assert "Recordings: " in shown["film"]
 
 
-def test_it_is_stored_without_outputs() -> None:
+def test_it_is_stored_without_outputs():
     """The notebook is stored without outputs, so nothing of a machine is in it."""
     cells = json.loads(NOTEBOOK.read_text())["cells"]
 

@@ -1,8 +1,5 @@
 """An API with files, and a session with it."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
 
 from tests.support.bench import FAST
@@ -11,13 +8,13 @@ from tests.support.storage import FakeStorage
 
 
 @pytest.fixture
-async def storage(nothing_leaks: None) -> AsyncIterator[FakeStorage]:
+async def storage(nothing_leaks):
     """An API and its storage."""
     async with FakeStorage() as started:
         yield started
 
 
 @pytest.fixture
-def session_options(storage: FakeStorage) -> dict[str, Any]:
+def session_options(storage):
     """A session with quick retries, which uses that API."""
     return {"api_key": KEY, "base_url": storage.api.url, "retry": FAST}

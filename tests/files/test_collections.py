@@ -2,16 +2,12 @@
 
 import asyncio
 import tempfile
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError, InvalidRequestError, SessionClosedError
 from tests.files.contents import listing
-from tests.support.bench import Connect
-from tests.support.storage import TASK, FakeStorage, StoredFile, cut_after, refuse, refusing, whole
+from tests.support.storage import TASK, StoredFile, cut_after, refuse, refusing, whole
 from tests.support.wire import Connection, Request, response
 
 SHOTS = [f"{TASK}/step-{number}.png" for number in range(1, 8)]
@@ -23,7 +19,7 @@ def content_of(path: str) -> bytes:
 
 
 @pytest.fixture
-def shots(storage: FakeStorage) -> list[str]:
+def shots(storage):
     """Seven screenshots of different content."""
     storage.screenshots = SHOTS
     for path in SHOTS:
@@ -31,9 +27,7 @@ def shots(storage: FakeStorage) -> list[str]:
     return SHOTS
 
 
-async def test_screenshots_are_downloaded_in_order(
-    session: BrowserUseSession, shots: list[str], tmp_path: Path
-) -> None:
+async def test_screenshots_are_downloaded_in_order(session, shots, tmp_path):
     """Each file has the name at the end of its URL, and the paths are in the API's order."""
     directory = tmp_path / "new" / "directory"
 
@@ -44,9 +38,7 @@ async def test_screenshots_are_downloaded_in_order(
     assert listing(directory) == sorted(paths)
 
 
-async def test_one_screenshot_comes_into_memory(
-    session: BrowserUseSession, shots: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_screenshot_comes_into_memory(session, shots, tmp_path, monkeypatch):
     """The latest, or that of a step by the number in its name; no file is left anywhere."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     handle = session.handle(TASK)
@@ -63,9 +55,7 @@ async def test_one_screenshot_comes_into_memory(
     assert listing(tmp_path) == []
 
 
-async def test_a_screenshot_is_found_by_its_number(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
+async def test_a_screenshot_is_found_by_its_number(session, storage):
     """A step without a picture moves no other one; without numbers the place in the list counts."""
     for names in (["a/step-1.png", "a/step-3.png"], ["a/first.png", "a/second.png"], []):
         storage.screenshots = names
@@ -79,9 +69,7 @@ async def test_a_screenshot_is_found_by_its_number(
                 await handle.get_screenshot(2)
 
 
-async def test_media_are_downloaded(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_media_are_downloaded(session, storage, tmp_path):
     """Recordings are downloaded the same way, from their own list."""
     storage.recordings = ["video.mp4"]
     storage.keep("video.mp4", b"moving")
@@ -93,18 +81,14 @@ async def test_media_are_downloaded(
 
 
 @pytest.mark.parametrize("body", ['{"recordings": null}', '{"recordings": []}'])
-async def test_a_task_without_recordings(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, body: str
-) -> None:
+async def test_a_task_without_recordings(session, storage, tmp_path, body):
     """No list and an empty one mean no files."""
     storage.api_replies = [response(200, body)]
 
     assert await session.files.download_media(TASK, tmp_path) == []
 
 
-async def test_names_from_urls_stay_inside_and_apart(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_names_from_urls_stay_inside_and_apart(session, storage, tmp_path):
     """Hostile and equal names at the end of URLs become safe and distinct ones."""
     targets = [
         "/a/..%2F..%2Fx.png",
@@ -149,9 +133,7 @@ async def test_names_from_urls_stay_inside_and_apart(
     assert len(listing(directory)) == len(targets)
 
 
-async def test_a_second_download_has_the_same_names(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_a_second_download_has_the_same_names(session, storage, shots, tmp_path):
     """A second download may replace the files of the first, under the same names."""
     first = await session.files.download_screenshots(TASK, tmp_path)
     storage.keep(shots[0], b"changed")
@@ -163,9 +145,7 @@ async def test_a_second_download_has_the_same_names(
     assert len(listing(tmp_path)) == len(shots)
 
 
-async def test_a_file_that_is_there_ends_all_downloads(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_a_file_that_is_there_ends_all_downloads(session, storage, shots, tmp_path):
     """`.bashrc` stays, whatever the address of a screenshot is; no file is downloaded."""
     storage.recordings = [f"{TASK}/.bashrc"]
     storage.keep(storage.recordings[0], b"evil")
@@ -185,13 +165,7 @@ async def test_a_file_that_is_there_ends_all_downloads(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("concurrency", [1, 3, 100])
-async def test_several_at_once_with_a_bound(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    shots: list[str],
-    tmp_path: Path,
-    concurrency: int,
-) -> None:
+async def test_several_at_once_with_a_bound(session, storage, shots, tmp_path, concurrency):
     """At most `concurrency` downloads run, and as many if there are enough files."""
     running, most = 0, 0
 
@@ -211,9 +185,7 @@ async def test_several_at_once_with_a_bound(
 
 
 @pytest.mark.parametrize("options", [{"concurrency": 0}, {"concurrency": True}, {"max_bytes": 0}])
-async def test_bounds_are_checked(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, options: dict[str, Any]
-) -> None:
+async def test_bounds_are_checked(session, storage, tmp_path, options):
     """Invalid bounds are refused before anything is sent, and the error names them."""
     for download in (session.files.download_media, session.files.download_screenshots):
         with refusing(InvalidRequestError) as caught:
@@ -223,9 +195,7 @@ async def test_bounds_are_checked(
     assert not storage.api.requests
 
 
-async def test_progress_is_the_sum(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_progress_is_the_sum(session, storage, shots, tmp_path):
     """The callback gets the bytes of all files, and their size once all are known."""
     reports: list[tuple[int, int | None]] = []
 
@@ -239,9 +209,7 @@ async def test_progress_is_the_sum(
     assert [received for received, _ in reports] == sorted(received for received, _ in reports)
 
 
-async def test_each_is_resumed(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_each_is_resumed(session, storage, shots, tmp_path):
     """Interrupted files continue where they were, each with its own version."""
     storage.next = [cut_after(5000 + number) for number in range(len(shots))]
 
@@ -251,9 +219,7 @@ async def test_each_is_resumed(
     assert len([each for each in storage.ranges if each]) == len(shots)
 
 
-async def test_an_expired_url_is_renewed_by_its_place(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_an_expired_url_is_renewed_by_its_place(session, storage, shots, tmp_path):
     """The list is read again, and the file gets the URL at its own place in it."""
 
     async def expire_third(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -268,9 +234,7 @@ async def test_an_expired_url_is_renewed_by_its_place(
     assert len(storage.api.requests) == 2
 
 
-async def test_a_url_that_is_gone_when_renewed(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_a_url_that_is_gone_when_renewed(session, storage, shots, tmp_path):
     """A file that the list no longer has is an error that says so."""
 
     async def expire(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -285,9 +249,7 @@ async def test_a_url_that_is_gone_when_renewed(
     assert "no longer lists" in str(caught.value)
 
 
-async def test_the_first_failure_ends_the_others(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_the_first_failure_ends_the_others(session, storage, shots, tmp_path):
     """A refused file raises its own error, and nothing continues in the background."""
 
     async def refuse_second(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -309,9 +271,7 @@ async def test_the_first_failure_ends_the_others(
     assert {path.name for path in listing(tmp_path)} <= {"step-1.png"}
 
 
-async def test_what_progress_raises_ends_all(
-    session: BrowserUseSession, shots: list[str], tmp_path: Path
-) -> None:
+async def test_what_progress_raises_ends_all(session, shots, tmp_path):
     """An exception of the callback is raised unchanged, not in a group."""
 
     def stop(received: int, total: int | None) -> None:
@@ -323,9 +283,7 @@ async def test_what_progress_raises_ends_all(
     assert not listing(tmp_path)
 
 
-async def test_cancelling_ends_all(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_cancelling_ends_all(session, storage, shots, tmp_path):
     """A cancelled call leaves nothing running."""
     started = asyncio.Event()
 
@@ -343,9 +301,7 @@ async def test_cancelling_ends_all(
     assert not listing(tmp_path)
 
 
-async def test_a_directory_that_is_a_file(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_a_directory_that_is_a_file(session, storage, shots, tmp_path):
     """A file in the place of the directory is a typed error, before any file is requested."""
     (tmp_path / "file").write_bytes(b"1")
 
@@ -355,9 +311,7 @@ async def test_a_directory_that_is_a_file(
     assert not storage.requests
 
 
-async def test_links_among_the_targets_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
-) -> None:
+async def test_links_among_the_targets_are_refused(session, storage, shots, tmp_path):
     """A link in the place of one of the files is refused before any file is requested."""
     (tmp_path / "step-3.png").symlink_to(tmp_path / "outside")
 
@@ -367,9 +321,7 @@ async def test_links_among_the_targets_are_refused(
     assert not storage.requests
 
 
-async def test_a_closed_session_downloads_nothing(
-    storage: FakeStorage, connect: Connect, tmp_path: Path
-) -> None:
+async def test_a_closed_session_downloads_nothing(storage, connect, tmp_path):
     """After `aclose()` both are refused before anything is read."""
     session = await connect(storage.api)
     await session.aclose()

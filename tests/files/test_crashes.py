@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async import BrowserUseSession
 from tests.files.contents import listing
 from tests.support.hygiene import KEY
 from tests.support.patience import PATIENCE, until
@@ -50,9 +49,7 @@ async def _at_least(directory: Path, size: int) -> int:
             await asyncio.sleep(0.01)
 
 
-async def test_a_killed_download_is_not_taken_for_the_file(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_killed_download_is_not_taken_for_the_file(session, storage, tmp_path):
     """Kill -9 leaves a hidden file, which the next download neither uses nor needs."""
     storage.keep(NAME, CONTENT)
 
@@ -81,7 +78,7 @@ async def test_a_killed_download_is_not_taken_for_the_file(
 
 
 @pytest.mark.torture
-async def test_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> None:
+async def test_killed_again_and_again(storage, tmp_path):
     """Whenever the process is killed, the file under the final name is complete or missing."""
     storage.keep(NAME, CONTENT)
     storage.behave = _slowly

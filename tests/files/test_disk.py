@@ -5,7 +5,7 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError
 from tests.files.contents import NAME, listing
 from tests.support.patience import PATIENCE, until
 from tests.support.permissions import as_ordinary_user, files_no_larger_than
-from tests.support.storage import TASK, FakeStorage, refusing
+from tests.support.storage import TASK, refusing
 
 CONTENT = bytes(range(256)) * 10_000
 
@@ -27,9 +26,7 @@ CONTENT = bytes(range(256)) * 10_000
 
 
 @pytest.mark.parametrize("dangling", [False, True], ids=["to-a-file", "dangling"])
-async def test_a_target_that_is_a_link_is_refused(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, dangling: bool
-) -> None:
+async def test_a_target_that_is_a_link_is_refused(session, storage, tmp_path, dangling):
     """A link in the place of the file is refused before anything is sent."""
     storage.keep(NAME, CONTENT)
     outside = tmp_path / "outside.bin"
@@ -49,9 +46,7 @@ async def test_a_target_that_is_a_link_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "device"])
-async def test_a_target_that_is_no_plain_file_is_refused(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, kind: str
-) -> None:
+async def test_a_target_that_is_no_plain_file_is_refused(session, storage, tmp_path, kind):
     """A directory, a FIFO or a device is not replaced."""
     target = tmp_path / NAME
     if kind == "directory":
@@ -67,9 +62,7 @@ async def test_a_target_that_is_no_plain_file_is_refused(
     assert not storage.api.requests
 
 
-async def test_a_link_that_appears_meanwhile(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_link_that_appears_meanwhile(session, storage, tmp_path):
     """The place is checked again at the end; the file is then not written."""
     storage.keep(NAME, CONTENT)
     outside = tmp_path / "outside.bin"
@@ -85,12 +78,7 @@ async def test_a_link_that_appears_meanwhile(
     assert not outside.exists()
 
 
-async def test_the_temporary_file_is_a_new_one(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_temporary_file_is_a_new_one(session, storage, tmp_path, monkeypatch):
     """A link in its place is not followed, and stays."""
     storage.keep(NAME, CONTENT)
     outside = tmp_path / "outside.bin"
@@ -107,9 +95,7 @@ async def test_the_temporary_file_is_a_new_one(
     assert listing(link.parent) == [link]
 
 
-async def test_a_name_of_the_full_length(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_name_of_the_full_length(session, storage, tmp_path):
     """A file with the longest name that file systems accept is downloaded."""
     name = "x" * 251 + ".bin"
     storage.keep(name, CONTENT)
@@ -120,9 +106,7 @@ async def test_a_name_of_the_full_length(
     assert path.read_bytes() == CONTENT
 
 
-async def test_others_may_read_the_file_as_any_other(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_others_may_read_the_file_as_any_other(session, storage, tmp_path):
     """Its mode is that of a file that a program of this user creates."""
     storage.keep(NAME, CONTENT)
     (tmp_path / "other").touch()
@@ -137,13 +121,7 @@ def _refuse_links(*_paths: object, **_options: object) -> None:
 
 
 @pytest.mark.parametrize("taken", [False, True])
-async def test_a_file_system_without_hard_links(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    taken: bool,
-) -> None:
+async def test_a_file_system_without_hard_links(session, storage, tmp_path, monkeypatch, taken):
     """There a file is named only if its name is free, as elsewhere."""
     storage.keep(NAME, CONTENT)
     monkeypatch.setattr(os, "link", _refuse_links)
@@ -166,9 +144,7 @@ async def test_a_file_system_without_hard_links(
 
 
 @pytest.mark.parametrize("limit", [0, 300_000, len(CONTENT) - 1])
-async def test_a_full_disk(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, limit: int
-) -> None:
+async def test_a_full_disk(session, storage, tmp_path, limit):
     """A disk that is full is a typed error, and its space is released."""
     storage.keep(NAME, CONTENT)
 
@@ -185,9 +161,7 @@ async def test_a_full_disk(
 @pytest.mark.parametrize(
     "destination", ["/dev/null/report.bin", "/proc/report.bin", "/proc/new/report.bin", "a\0b"]
 )
-async def test_a_place_that_takes_no_files(
-    session: BrowserUseSession, storage: FakeStorage, destination: str
-) -> None:
+async def test_a_place_that_takes_no_files(session, storage, destination):
     """A path below a file, in a read-only directory, or with a NUL is a typed error."""
     storage.keep(NAME, CONTENT)
 
@@ -198,7 +172,7 @@ async def test_a_place_that_takes_no_files(
 
 
 @pytest.fixture
-def sealed(tmp_path: Path) -> Iterator[Path]:
+def sealed(tmp_path):
     """A directory without write permission."""
     directory = tmp_path / "sealed"
     directory.mkdir(0o500)
@@ -206,9 +180,7 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
         yield directory
 
 
-async def test_no_permission(
-    session: BrowserUseSession, storage: FakeStorage, sealed: Path
-) -> None:
+async def test_no_permission(session, storage, sealed):
     """A directory without write permission is a typed error."""
     storage.keep(NAME, CONTENT)
 
@@ -226,7 +198,7 @@ SlowDisk = tuple[threading.Event, Callable[[], None]]
 
 
 @pytest.fixture
-def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
+def slow_disk(monkeypatch):
     """A disk that keeps and removes files only once told to: whether it was asked, and the word."""
     asked, goes_on = threading.Event(), threading.Event()
     real: dict[str, Callable[[Any], None]] = {"fsync": os.fsync, "unlink": os.unlink}
@@ -242,9 +214,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
     goes_on.set()
 
 
-async def test_a_slow_disk_does_not_stop_the_loop(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, slow_disk: SlowDisk
-) -> None:
+async def test_a_slow_disk_does_not_stop_the_loop(session, storage, tmp_path, slow_disk):
     """While the disk keeps the bytes, the loop goes on, and the file has not its name yet."""
     storage.keep(NAME, CONTENT)
     asked, go_on = slow_disk
@@ -259,12 +229,8 @@ async def test_a_slow_disk_does_not_stop_the_loop(
 
 
 async def test_cancelling_while_the_file_gets_its_name(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    slow_disk: SlowDisk,
-) -> None:
+    session, storage, tmp_path, monkeypatch, slow_disk
+):
     """The thread that names it goes on; the file is whole then, and nothing is beside it."""
     storage.keep(NAME, CONTENT)
     monkeypatch.setattr(os, "link", _refuse_links)
@@ -282,9 +248,7 @@ async def test_cancelling_while_the_file_gets_its_name(
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
-async def test_cancelling_while_the_file_is_removed(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, slow_disk: SlowDisk
-) -> None:
+async def test_cancelling_while_the_file_is_removed(session, storage, tmp_path, slow_disk):
     """A download that has failed ends only when nothing of it is left."""
     storage.keep(NAME, CONTENT)
     asked, go_on = slow_disk

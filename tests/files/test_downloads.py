@@ -3,23 +3,19 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession
 from browser_use_async.errors import (
     FileTransferError,
     NotFoundError,
     SessionClosedError,
 )
 from tests.files.contents import LARGE, NAME, SMALL, listing, parts
-from tests.support.bench import Connect
 from tests.support.patience import PATIENCE, until
 from tests.support.storage import (
     TASK,
-    FakeStorage,
     StoredFile,
     cut_after,
     refuse,
@@ -29,9 +25,7 @@ from tests.support.storage import (
 from tests.support.wire import Connection, Request, response
 
 
-async def test_a_file_is_written(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_file_is_written(session, storage, tmp_path):
     """An output file is written into the directory under its name, byte for byte, alone."""
     storage.keep(NAME, SMALL)
 
@@ -43,9 +37,7 @@ async def test_a_file_is_written(
 
 
 @pytest.mark.parametrize("destination", ["new/", "new/deeper/", "new/other.name", "other.name"])
-async def test_destinations(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, destination: str
-) -> None:
+async def test_destinations(session, storage, tmp_path, destination):
     """A path that ends in a separator is a directory, any other new one a file; both work."""
     storage.keep(NAME, SMALL)
     wanted = tmp_path / destination
@@ -57,9 +49,7 @@ async def test_destinations(
     assert path.read_bytes() == SMALL
 
 
-async def test_an_empty_file_is_a_file(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_an_empty_file_is_a_file(session, storage, tmp_path):
     """A file of no bytes is written if the storage says that it has none."""
     storage.keep(NAME, b"")
 
@@ -68,9 +58,7 @@ async def test_an_empty_file_is_a_file(
     assert path.read_bytes() == b""
 
 
-async def test_an_older_file_is_replaced_at_the_end(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_an_older_file_is_replaced_at_the_end(session, storage, tmp_path):
     """The old file stays complete until the new one is."""
     storage.keep(NAME, SMALL)
     target = tmp_path / NAME
@@ -88,9 +76,7 @@ async def test_an_older_file_is_replaced_at_the_end(
 
 
 @pytest.mark.parametrize("destination", ["", NAME])
-async def test_a_file_that_is_there_is_refused(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, destination: str
-) -> None:
+async def test_a_file_that_is_there_is_refused(session, storage, tmp_path, destination):
     """Without `overwrite=True` it stays unchanged, and nothing is sent."""
     storage.keep(NAME, SMALL)
     (tmp_path / NAME).write_bytes(b"mine")
@@ -105,9 +91,7 @@ async def test_a_file_that_is_there_is_refused(
 
 
 @pytest.mark.parametrize("when", ["during", "at the end"])
-async def test_a_file_that_appears_meanwhile_is_not_replaced(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, when: str
-) -> None:
+async def test_a_file_that_appears_meanwhile_is_not_replaced(session, storage, tmp_path, when):
     """A file that another program writes during the download is not replaced, either."""
     storage.keep(NAME, LARGE)
     target = tmp_path / NAME
@@ -132,9 +116,7 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-async def test_a_refusal_is_not_the_file(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, status: int
-) -> None:
+async def test_a_refusal_is_not_the_file(session, storage, tmp_path, status):
     """The XML of a refusal never becomes the file; the error has code and message, no signature."""
     storage.behave = refuse(status, "NoSuchKey", "The specified key does not exist.")
 
@@ -147,9 +129,7 @@ async def test_a_refusal_is_not_the_file(
 
 
 @pytest.mark.parametrize("status", [201, 204, 304])
-async def test_other_statuses_are_not_the_file(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, status: int
-) -> None:
+async def test_other_statuses_are_not_the_file(session, storage, tmp_path, status):
     """Only 200 and 206 return a file."""
     storage.behave = send_raw(response(status))
 
@@ -159,9 +139,7 @@ async def test_other_statuses_are_not_the_file(
     assert not listing(tmp_path)
 
 
-async def test_a_refusal_that_echoes_the_url_shows_none_of_it(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_refusal_that_echoes_the_url_shows_none_of_it(session, storage, tmp_path):
     """A page that repeats the URL, escaped or not, is quoted without its query."""
 
     async def echo(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -177,9 +155,7 @@ async def test_a_refusal_that_echoes_the_url_shows_none_of_it(
     assert "AKIA" not in str(caught.value)
 
 
-async def test_an_error_of_the_api_is_the_api_error(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_an_error_of_the_api_is_the_api_error(session, storage, tmp_path):
     """A file that the API does not know is its 404, and no directory is created."""
     storage.api_replies = [response(404, '{"detail": "File not found"}')]
 
@@ -194,9 +170,7 @@ async def test_an_error_of_the_api_is_the_api_error(
 # --- progress, cancelling, closing --------------------------------------------------------------
 
 
-async def test_progress_is_in_bytes(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_progress_is_in_bytes(session, storage, tmp_path):
     """The callback gets the bytes so far and the size, also after a cut."""
     storage.keep(NAME, LARGE)
     storage.next = [cut_after(1_000_000)]
@@ -213,9 +187,7 @@ async def test_progress_is_in_bytes(
     assert len(reports) > 5
 
 
-async def test_what_progress_raises_ends_the_download(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_what_progress_raises_ends_the_download(session, storage, tmp_path):
     """An exception of the callback is raised unchanged, and nothing is left."""
     storage.keep(NAME, LARGE)
 
@@ -229,9 +201,7 @@ async def test_what_progress_raises_ends_the_download(
     assert not listing(tmp_path)
 
 
-async def test_cancelling_leaves_nothing(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_cancelling_leaves_nothing(session, storage, tmp_path):
     """A cancelled download ends at once, and the next one starts from the beginning."""
     storage.keep(NAME, LARGE)
     arrived = asyncio.Event()
@@ -264,8 +234,8 @@ async def test_cancelling_leaves_nothing(
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["it-was-opened", "it-comes-later"])
 async def test_cancelling_while_the_file_is_opened_leaves_nothing(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, is_late: bool
-) -> None:
+    session, storage, tmp_path, is_late
+):
     """A thread cannot be cancelled: what it has opened is removed, and later it opens nothing."""
     storage.keep(NAME, SMALL)
     began, goes_on, ended = threading.Event(), threading.Event(), threading.Event()
@@ -301,9 +271,7 @@ async def test_cancelling_while_the_file_is_opened_leaves_nothing(
     assert not listing(tmp_path)
 
 
-async def test_closing_the_session_ends_downloads(
-    storage: FakeStorage, connect: Connect, tmp_path: Path
-) -> None:
+async def test_closing_the_session_ends_downloads(storage, connect, tmp_path):
     """`aclose()` in the middle of a download ends it with `SessionClosedError`."""
     session = await connect(storage.api)
     started = asyncio.Event()
@@ -323,9 +291,7 @@ async def test_closing_the_session_ends_downloads(
         await session.files.download_output_file(TASK, NAME, tmp_path)
 
 
-async def test_two_downloads_of_the_same_file(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_two_downloads_of_the_same_file(session, storage, tmp_path):
     """Two at once do not mix their bytes, and both end with the complete file."""
     storage.keep(NAME, LARGE)
     storage.next = [cut_after(1_000_000), cut_after(2_000_000)]
@@ -342,9 +308,7 @@ async def test_two_downloads_of_the_same_file(
     assert not parts(tmp_path)
 
 
-async def test_two_downloads_of_the_same_file_of_which_one_may_be(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_two_downloads_of_the_same_file_of_which_one_may_be(session, storage, tmp_path):
     """The first that is complete becomes the file, and the other one is refused."""
     storage.keep(NAME, LARGE)
 

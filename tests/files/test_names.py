@@ -1,12 +1,9 @@
 """Names of files that servers choose."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async import BrowserUseSession
 from browser_use_async.errors import InvalidRequestError, UnsafeFileNameError
 from browser_use_async.files.names import (
     MAX_NAME_BYTES,
@@ -16,7 +13,7 @@ from browser_use_async.files.names import (
     truncate,
     unique_names,
 )
-from tests.support.storage import TASK, FakeStorage, refusing
+from tests.support.storage import TASK, refusing
 
 HOSTILE = [
     "",
@@ -75,7 +72,7 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_hostile_names_are_refused(name: str) -> None:
+def test_hostile_names_are_refused(name):
     """A name that leaves its directory or is invalid in a file system is refused with a reason."""
     with pytest.raises(UnsafeFileNameError, match="because") as caught:
         check_name(name, task_id=TASK)
@@ -86,13 +83,13 @@ def test_hostile_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_ordinary_names_are_taken(name: str) -> None:
+def test_ordinary_names_are_taken(name):
     """The usual names of people are accepted."""
     assert problem_with(name) is None
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_hostile_names_are_made_safe(name: str, tmp_path: Path) -> None:
+def test_hostile_names_are_made_safe(name, tmp_path):
     """A name that is derived from a hostile text is safe and stays in its directory."""
     made = safe_name(name, "fallback.png")
 
@@ -118,13 +115,13 @@ def test_hostile_names_are_made_safe(name: str, tmp_path: Path) -> None:
         ("e\u0301.png", "é.png"),
     ],
 )
-def test_safe_names_stay_close(text: str, name: str) -> None:
+def test_safe_names_stay_close(text, name):
     """Harmless parts of a name are kept, first of all its suffix."""
     assert safe_name(text, "fallback") == name
 
 
 @given(st.text())
-def test_every_text_can_be_made_safe(text: str) -> None:
+def test_every_text_can_be_made_safe(text):
     """For any text the derived name is safe, and deriving it again changes nothing."""
     name = safe_name(text, "fallback")
 
@@ -132,7 +129,7 @@ def test_every_text_can_be_made_safe(text: str) -> None:
     assert safe_name(name, "fallback") == name
 
 
-def test_names_that_some_file_system_confuses_get_numbers() -> None:
+def test_names_that_some_file_system_confuses_get_numbers():
     """Names that differ only in case or in the form of their accents get numbers."""
     names = ["shot.png", "Shot.PNG", "shot.png", "caf\u00e9", "cafe\u0301", "shot-2.png", "ß", "SS"]
 
@@ -149,7 +146,7 @@ def test_names_that_some_file_system_confuses_get_numbers() -> None:
 
 
 @given(st.lists(st.text("aA.é-2", min_size=1, max_size=4).map(lambda text: safe_name(text, "f"))))
-def test_distinct_names_are_distinct(names: list[str]) -> None:
+def test_distinct_names_are_distinct(names):
     """No two results are equal in any case, each is safe, and the first keeps its name."""
     made = unique_names(names)
 
@@ -158,7 +155,7 @@ def test_distinct_names_are_distinct(names: list[str]) -> None:
     assert made[:1] == names[:1]
 
 
-def test_long_names_with_numbers_are_not_too_long() -> None:
+def test_long_names_with_numbers_are_not_too_long():
     """The number fits into a name that has the full length already."""
     made = unique_names(["é" * 125 + ".png"] * 3)
 
@@ -166,16 +163,14 @@ def test_long_names_with_numbers_are_not_too_long() -> None:
     assert all(problem_with(name) is None and name.endswith(".png") for name in made)
 
 
-def test_cutting_keeps_characters_whole() -> None:
+def test_cutting_keeps_characters_whole():
     """A cut falls between characters."""
     assert truncate(4, "aéé") == "aé"
     assert truncate(MAX_NAME_BYTES, "short") == "short"
 
 
 @pytest.mark.parametrize("name", ["CON", "a.", "-rf", "a:b", "x" * 300])
-async def test_an_unsafe_output_file_is_refused_in_a_directory(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
-) -> None:
+async def test_an_unsafe_output_file_is_refused_in_a_directory(session, storage, tmp_path, name):
     """Nothing is sent for a name that is not safe; with a name of one's own it works."""
     storage.keep(name, b"content")
 
@@ -189,9 +184,7 @@ async def test_an_unsafe_output_file_is_refused_in_a_directory(
 
 
 @pytest.mark.parametrize("name", ["../../x", "/abs", "a\\b", "..", ""])
-async def test_a_name_that_is_no_segment_is_refused_everywhere(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
-) -> None:
+async def test_a_name_that_is_no_segment_is_refused_everywhere(session, storage, tmp_path, name):
     """A name that would reach another route of the API is not requested at all."""
     with refusing(InvalidRequestError):
         await session.files.download_output_file(TASK, name, tmp_path / "mine.bin")

@@ -1,11 +1,9 @@
 """Replies that do not fit the bytes before them, or their own headers."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-from browser_use_async import BrowserUseSession
 from browser_use_async.errors import (
     FileTransferError,
     InvalidRequestError,
@@ -14,7 +12,6 @@ from tests.files.contents import NAME, OTHER, SMALL, listing, parts
 from tests.support.storage import (
     TASK,
     Behaviour,
-    FakeStorage,
     StoredFile,
     chunked,
     cut_after,
@@ -50,9 +47,7 @@ _SIZE = len(SMALL)
     ],
     ids=["before", "behind", "shorter", "longer", "star", "text", "etag", "no-range", "416"],
 )
-async def test_another_range_starts_the_file_again(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, answer: Behaviour
-) -> None:
+async def test_another_range_starts_the_file_again(session, storage, tmp_path, answer):
     """A partial reply that is not exactly the rest is dropped, as are the bytes before it."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), answer]
@@ -73,13 +68,7 @@ async def test_another_range_starts_the_file_again(
     ],
     ids=["fewer", "none", "more"],
 )
-async def test_a_part_of_another_size_than_promised(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    body: bytes,
-    ranges: list[str | None],
-) -> None:
+async def test_a_part_of_another_size_than_promised(session, storage, tmp_path, body, ranges):
     """A partial reply with fewer bytes is continued; one with more is not."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=body)]
@@ -90,9 +79,7 @@ async def test_a_part_of_another_size_than_promised(
     assert storage.ranges == ranges
 
 
-async def test_parts_without_bytes_are_given_up(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_parts_without_bytes_are_given_up(session, storage, tmp_path):
     """A storage that promises the rest repeatedly and never sends it is given up."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000)]
@@ -104,9 +91,7 @@ async def test_parts_without_bytes_are_given_up(
     assert len(storage.requests) == 4
 
 
-async def test_a_storage_without_ranges(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_storage_without_ranges(session, storage, tmp_path):
     """A complete file in answer to a range replaces the bytes before it."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000)]
@@ -117,9 +102,7 @@ async def test_a_storage_without_ranges(
     assert len(storage.requests) == 2
 
 
-async def test_a_storage_that_starts_again_each_time(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_storage_that_starts_again_each_time(session, storage, tmp_path):
     """Without ranges, getting a little further each time does not continue for ever."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000 * number) for number in range(1, 50)]
@@ -130,9 +113,7 @@ async def test_a_storage_that_starts_again_each_time(
     assert len(storage.requests) == 5
 
 
-async def test_the_file_changes_in_between(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_the_file_changes_in_between(session, storage, tmp_path):
     """When another version comes after a cut, the file is that version alone."""
     storage.keep(NAME, SMALL)
 
@@ -148,9 +129,7 @@ async def test_the_file_changes_in_between(
     assert not parts(tmp_path)
 
 
-async def test_a_storage_that_never_serves_the_rest(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_storage_that_never_serves_the_rest(session, storage, tmp_path):
     """A storage that ignores ranges and cuts at the same place each time is given up."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.behave = cut_after(1000)
@@ -162,9 +141,7 @@ async def test_a_storage_that_never_serves_the_rest(
     assert not (tmp_path / NAME).exists()
 
 
-async def test_a_file_that_changes_all_the_time(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_file_that_changes_all_the_time(session, storage, tmp_path):
     """A storage with another version after each cut is given up, though it gets further."""
 
     async def change(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -189,9 +166,7 @@ def _with_length(length: int, body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + body
 
 
-async def test_a_body_shorter_than_promised(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_body_shorter_than_promised(session, storage, tmp_path):
     """Fewer bytes than `Content-Length` are never a file."""
     storage.behave = send_raw(_with_length(_SIZE + 1, SMALL))
 
@@ -202,9 +177,7 @@ async def test_a_body_shorter_than_promised(
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["cut", "ended"])
-async def test_chunks_without_a_length(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, ended: bool
-) -> None:
+async def test_chunks_without_a_length(session, storage, tmp_path, ended):
     """Without a length, the file is complete when the last chunk came, and not before."""
     storage.behave = chunked([SMALL[:1000], SMALL[1000:]], ended=ended)
 
@@ -218,9 +191,7 @@ async def test_chunks_without_a_length(
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
-async def test_a_body_that_ends_with_its_connection(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, rudely: bool
-) -> None:
+async def test_a_body_that_ends_with_its_connection(session, storage, tmp_path, rudely):
     """Neither length nor chunks: complete if the connection was closed, not if it was reset."""
     storage.behave = send_raw(b"HTTP/1.1 200 OK\r\n\r\n" + SMALL, rudely=rudely)
 
@@ -233,9 +204,7 @@ async def test_a_body_that_ends_with_its_connection(
         assert path.read_bytes() == SMALL
 
 
-async def test_bytes_behind_the_end_do_not_get_in(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_bytes_behind_the_end_do_not_get_in(session, storage, tmp_path):
     """More bytes than `Content-Length` are refused, or at least not part of the file."""
     storage.keep(NAME, SMALL)
     storage.next = [send_raw(_with_length(1000, SMALL))]
@@ -245,9 +214,7 @@ async def test_bytes_behind_the_end_do_not_get_in(
     assert path.read_bytes() in {SMALL[:1000], SMALL}
 
 
-async def test_compression_is_not_asked_for_and_not_taken(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_compression_is_not_asked_for_and_not_taken(session, storage, tmp_path):
     """The request asks for `identity`, and a compressed body is refused."""
     storage.behave = send_raw(response(200, b"\x1f\x8b...", [("Content-Encoding", "gzip")]))
 
@@ -259,9 +226,7 @@ async def test_compression_is_not_asked_for_and_not_taken(
     assert not listing(tmp_path)
 
 
-async def test_an_endless_body_is_stopped(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_an_endless_body_is_stopped(session, storage, tmp_path):
     """Endless bytes are cut off at `max_bytes`, and the written ones are removed."""
 
     async def endless(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -280,9 +245,7 @@ async def test_an_endless_body_is_stopped(
     assert not listing(tmp_path)
 
 
-async def test_a_promise_that_is_too_large_is_not_read(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_promise_that_is_too_large_is_not_read(session, storage, tmp_path):
     """A `Content-Length` above `max_bytes` is refused; one that is equal is not."""
     storage.keep(NAME, SMALL)
 
@@ -295,9 +258,7 @@ async def test_a_promise_that_is_too_large_is_not_read(
 
 
 @pytest.mark.parametrize("max_bytes", [0, -1, 1.5, True, "5"])
-async def test_max_bytes_is_checked(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, max_bytes: int
-) -> None:
+async def test_max_bytes_is_checked(session, storage, tmp_path, max_bytes):
     """A limit that is no number of bytes is refused before anything is sent."""
     with refusing(InvalidRequestError):
         await session.files.download_output_file(TASK, NAME, tmp_path, max_bytes=max_bytes)

@@ -1,21 +1,17 @@
 """Signed URLs: which ones are allowed, what is sent there, and where they are hidden."""
 
 import pickle
-from collections.abc import Callable
-from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError
 from browser_use_async.transport.signed_urls import Reach, SignedUrl
 from browser_use_async.transport.storage import refusal_text
 from tests.files.contents import listing
-from tests.support.bench import Connect
 from tests.support.hygiene import KEY
-from tests.support.storage import SIGNATURE, TASK, FakeStorage, redirect, refusing, whole
+from tests.support.storage import SIGNATURE, TASK, redirect, refusing, whole
 
 NAME = "report.bin"
 AWAY = "https://api.example.com/api/v1"
@@ -25,7 +21,7 @@ HERE = "http://127.0.0.1:8000/api/v1"
 # --- what goes over the wire --------------------------------------------------------------------
 
 
-async def test_storages_get_no_key(storage: FakeStorage, connect: Connect, tmp_path: Path) -> None:
+async def test_storages_get_no_key(storage, connect, tmp_path):
     """Neither upload nor download nor redirect has the key, a cookie or anything else."""
     seen: list[str] = []
 
@@ -56,9 +52,7 @@ async def test_storages_get_no_key(storage: FakeStorage, connect: Connect, tmp_p
     assert all(KEY.encode() in request.raw for request in storage.api.requests)
 
 
-async def test_traces_of_the_user_see_no_signed_url(
-    storage: FakeStorage, connect: Connect, tmp_path: Path
-) -> None:
+async def test_traces_of_the_user_see_no_signed_url(storage, connect, tmp_path):
     """Trace configurations, which often end in logs, get the API's calls only."""
     hosts: list[str] = []
     trace = aiohttp.TraceConfig()
@@ -78,9 +72,7 @@ async def test_traces_of_the_user_see_no_signed_url(
     assert SIGNATURE not in hosts[0]
 
 
-async def test_cookies_of_a_storage_are_not_kept(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_cookies_of_a_storage_are_not_kept(session, storage, tmp_path):
     """A cookie of a storage is not sent back to it."""
     storage.keep(NAME, b"content", ("Set-Cookie", "a=b; Path=/"))
 
@@ -104,9 +96,7 @@ EXACT = [
 
 
 @pytest.mark.parametrize("target", EXACT)
-async def test_a_url_is_sent_byte_for_byte(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, target: str
-) -> None:
+async def test_a_url_is_sent_byte_for_byte(session, storage, tmp_path, target):
     """Path and query are sent unchanged, on download and on upload."""
     storage.url_of = lambda _path, _number: f"http://127.0.0.1:{storage.server.port}{target}"
 
@@ -125,9 +115,7 @@ async def test_a_url_is_sent_byte_for_byte(
     ],
     ids=["space", "unicode", "line-breaks"],
 )
-async def test_what_no_request_can_carry_is_quoted(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, target: str, sent: str
-) -> None:
+async def test_what_no_request_can_carry_is_quoted(session, storage, tmp_path, target, sent):
     """Spaces, line breaks and characters outside ASCII cannot break out of the request."""
     storage.url_of = lambda _path, _number: f"http://127.0.0.1:{storage.server.port}{target}"
 
@@ -167,7 +155,7 @@ async def test_what_no_request_can_carry_is_quoted(
         ("javascript:alert(1)", AWAY, "neither"),
     ],
 )
-def test_urls_of_the_api(url: str, api: str, word: str | None) -> None:
+def test_urls_of_the_api(url, api, word):
     """A signed URL is https, or http on this machine if the API is here too."""
     problem = SignedUrl(url).problem(api=api, allow_insecure_http=False)
 
@@ -184,7 +172,7 @@ def test_urls_of_the_api(url: str, api: str, word: str | None) -> None:
         ("http://user@storage.lan/a", False),
     ],
 )
-def test_allow_insecure_http(url: str, fine: bool) -> None:
+def test_allow_insecure_http(url, fine):
     """`allow_insecure_http=True` allows http, and nothing else."""
     assert (SignedUrl(url).problem(api=AWAY, allow_insecure_http=True) is None) is fine
 
@@ -225,7 +213,7 @@ BUCKET = "https://bucket.example/a?sig=1"
         ("https://10.0.0.1/a", "http://10.0.0.1/b", None),
     ],
 )
-def test_redirects(start: str, location: str, end: str | None) -> None:
+def test_redirects(start, location, end):
     """A redirect stays on https, and leads to no host in a more private network."""
     url = SignedUrl(start)
     target = url.redirected(location)
@@ -236,9 +224,7 @@ def test_redirects(start: str, location: str, end: str | None) -> None:
         assert str(target.reveal()) == end
 
 
-async def test_a_redirect_is_followed(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_redirect_is_followed(session, storage, tmp_path):
     """Up to five redirects are followed, byte for byte."""
     storage.keep(NAME, b"content")
     storage.next = [redirect(f"/step?n={n}%2F", 301 + n % 2) for n in range(4)]
@@ -260,9 +246,7 @@ async def test_a_redirect_is_followed(
         ("", "more than 5 times"),
     ],
 )
-async def test_a_redirect_is_refused(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, location: str, word: str
-) -> None:
+async def test_a_redirect_is_refused(session, storage, tmp_path, location, word):
     """A redirect to a place that is not allowed, or without an end, is an error."""
     storage.behave = redirect(location)
 
@@ -277,9 +261,7 @@ async def test_a_redirect_is_refused(
 @pytest.mark.parametrize(
     "url", ["http://10.255.255.1/a", "file:///etc/passwd", "", "https://user:pw@bucket.example/a"]
 )
-async def test_a_url_of_the_api_is_refused(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, url: str
-) -> None:
+async def test_a_url_of_the_api_is_refused(session, storage, tmp_path, url):
     """A URL that is not safe is refused for one file, for several, and for uploads."""
     storage.url_of = lambda _path, _number: url + SIGNATURE if url else url
     storage.screenshots = ["a.png"]
@@ -300,14 +282,14 @@ async def test_a_url_of_the_api_is_refused(
 
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format], ids=["repr", "str", "format"])
-def test_a_signed_url_is_not_shown(show: Callable[[object], str]) -> None:
+def test_a_signed_url_is_not_shown(show):
     """Every representation of it shows its host and nothing else."""
     assert show(SignedUrl(f"https://bucket.example/a?sig={SIGNATURE}")) == (
         "SignedUrl('https://bucket.example/***')"
     )
 
 
-def test_a_signed_url_is_not_pickled() -> None:
+def test_a_signed_url_is_not_pickled():
     """A pickle would contain the signature."""
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(SignedUrl(BUCKET))
@@ -317,7 +299,7 @@ def test_a_signed_url_is_not_pickled() -> None:
     ("host", "reach"),
     [("example.com", 0), ("8.8.8.8", 0), ("10.1.2.3", 1), ("::1", 2), ("", 0), (None, 0)],
 )
-def test_reach(host: str | None, reach: int) -> None:
+def test_reach(host, reach):
     """Hosts are classified by the networks from which they can be reached."""
     assert Reach.of(host) == reach
 
@@ -335,6 +317,6 @@ def test_reach(host: str | None, reach: int) -> None:
         (b"x" * 9000, f"status 403 ({'x' * 300})"),
     ],
 )
-def test_words_of_a_refusal(body: bytes, text: str) -> None:
+def test_words_of_a_refusal(body, text):
     """The message of a storage is one line, without the parts of the URL."""
     assert refusal_text(403, body, SignedUrl("https://h/a?sig=secret%2Dof%2D8&b=1")) == text

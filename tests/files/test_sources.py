@@ -3,13 +3,10 @@
 import io
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async import BrowserUseSession
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES
 from browser_use_async.errors import (
     FileTransferError,
@@ -19,7 +16,6 @@ from browser_use_async.errors import (
 )
 from tests.files.sources import CONTENT, NAME, SOURCES, as_path
 from tests.support.storage import (
-    FakeStorage,
     StoredFile,
     refusing,
 )
@@ -27,12 +23,7 @@ from tests.support.wire import Connection, Request
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-async def test_a_file_is_uploaded(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    source: Callable[[Path], Any],
-) -> None:
+async def test_a_file_is_uploaded(session, storage, tmp_path, source):
     """Every kind of source arrives complete, with its length and the signed type."""
     opened = source(tmp_path)
 
@@ -50,9 +41,7 @@ async def test_a_file_is_uploaded(
     assert request.body == CONTENT
 
 
-async def test_names_are_the_sources_own(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_names_are_the_sources_own(session, storage, tmp_path):
     """Paths and opened files have a name; other sources need `file_name`."""
     path = as_path(tmp_path)
 
@@ -69,25 +58,21 @@ async def test_names_are_the_sources_own(
 
 
 @pytest.mark.parametrize("suffix", CONTENT_TYPES)
-async def test_types_come_from_the_name(
-    session: BrowserUseSession, storage: FakeStorage, suffix: str
-) -> None:
+async def test_types_come_from_the_name(session, storage, suffix):
     """Each suffix of the API's list, in any case, has its content type."""
     await session.files.upload(b"1", file_name=f"a{suffix.upper()}")
 
     assert storage.requests[0].headers["content-type"] == CONTENT_TYPES[suffix]
 
 
-async def test_another_type_of_the_list_can_be_said(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
+async def test_another_type_of_the_list_can_be_said(session, storage):
     """`content_type` has priority over the name."""
     await session.files.upload(b"1", file_name="a.txt", content_type="text/markdown")
 
     assert storage.requests[0].headers["content-type"] == "text/markdown"
 
 
-async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: FakeStorage) -> None:
+async def test_the_largest_file_is_taken(session, storage):
     """Ten megabytes are uploaded in one piece."""
     await session.files.upload(bytes(MAX_FILE_BYTES), file_name="a.pdf")
 
@@ -95,9 +80,7 @@ async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: Fa
 
 
 @pytest.mark.parametrize("name", ["a.exe", "a", "a.", "csv", "a.csv.exe", ".csv"])
-async def test_other_types_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, name: str
-) -> None:
+async def test_other_types_are_refused(session, storage, name):
     """A suffix that is not on the API's list is refused, whatever type is given."""
     kind = UnsafeFileNameError if name == "a." else UnsupportedFileError
 
@@ -112,9 +95,7 @@ async def test_other_types_are_refused(
 @pytest.mark.parametrize(
     "kind", ["application/x-msdownload", "", "text/csv; charset=utf-8", "a\nb"]
 )
-async def test_other_content_types_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, kind: str
-) -> None:
+async def test_other_content_types_are_refused(session, storage, kind):
     """A content type that is not on the API's list is refused."""
     with refusing(UnsupportedFileError):
         await session.files.upload(b"1", file_name=NAME, content_type=kind)
@@ -125,9 +106,7 @@ async def test_other_content_types_are_refused(
 @pytest.mark.parametrize(
     "name", ["../../a.csv", "/a.csv", "a\\b.csv", "CON.csv", "-a.csv", "x" * 300]
 )
-async def test_unsafe_names_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, name: str
-) -> None:
+async def test_unsafe_names_are_refused(session, storage, name):
     """A name that is not safe for a download is not safe for an upload."""
     with refusing(UnsafeFileNameError):
         await session.files.upload(b"1", file_name=name)
@@ -136,9 +115,7 @@ async def test_unsafe_names_are_refused(
 
 
 @pytest.mark.parametrize("size", [0, MAX_FILE_BYTES + 1])
-async def test_other_sizes_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, size: int
-) -> None:
+async def test_other_sizes_are_refused(session, storage, tmp_path, size):
     """No bytes, and one byte too many, are refused from every source."""
     path = tmp_path / NAME
     with path.open("wb") as file:
@@ -154,9 +131,7 @@ async def test_other_sizes_are_refused(
     assert not storage.api.requests
 
 
-async def test_only_plain_files_are_read(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_only_plain_files_are_read(session, storage, tmp_path):
     """A directory and a FIFO are refused at once; a missing file and a NUL are errors."""
     (tmp_path / "folder.csv").mkdir()
     os.mkfifo(tmp_path / "fifo.csv")
@@ -197,9 +172,7 @@ class _NonBlockingStream:
     ],
     ids=["text", "async", "non-blocking"],
 )
-async def test_only_bytes_are_sent(
-    session: BrowserUseSession, storage: FakeStorage, source: Any, advice: str
-) -> None:
+async def test_only_bytes_are_sent(session, storage, source, advice):
     """A stream whose `read()` returns no bytes is refused."""
     with refusing(InvalidRequestError) as caught:
         await session.files.upload(source, file_name=NAME)
@@ -212,9 +185,7 @@ async def test_only_bytes_are_sent(
 @pytest.mark.parametrize(
     "source", [None, 5, ["a"], _generator()], ids=["None", "int", "list", "gen"]
 )
-async def test_other_things_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, source: Any
-) -> None:
+async def test_other_things_are_refused(session, storage, source):
     """An object that is neither path nor bytes nor stream is refused."""
     with refusing(InvalidRequestError) as caught:
         await session.files.upload(source, file_name=NAME)
@@ -223,9 +194,7 @@ async def test_other_things_are_refused(
     assert not storage.api.requests
 
 
-async def test_an_error_of_the_stream_comes_out(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
+async def test_an_error_of_the_stream_comes_out(session, storage):
     """An exception of the user's own stream is raised unchanged."""
     closed = io.BytesIO(b"1")
     closed.close()
@@ -236,9 +205,7 @@ async def test_an_error_of_the_stream_comes_out(
     assert not storage.api.requests
 
 
-async def test_a_file_that_changes_meanwhile(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_file_that_changes_meanwhile(session, storage, tmp_path):
     """The file is read once, so both attempts send its first content, though it changed."""
     path = as_path(tmp_path)
 
@@ -253,9 +220,7 @@ async def test_a_file_that_changes_meanwhile(
     assert storage.uploads == [CONTENT] * 2
 
 
-async def test_reading_does_not_block_the_loop(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
+async def test_reading_does_not_block_the_loop(session, storage):
     """A stream is read in a thread."""
     threads: set[int] = set()
 

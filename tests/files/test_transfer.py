@@ -1,20 +1,18 @@
 """Connections that break and URLs that expire in the middle."""
 
 import hashlib
-from pathlib import Path
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled
+from browser_use_async import RetryPolicy, RetryScheduled
 from browser_use_async.errors import (
     FileTransferError,
 )
 from tests.files.contents import LARGE, NAME, OTHER, SMALL, listing, parts
-from tests.support.bench import ONCE, Connect
+from tests.support.bench import ONCE
 from tests.support.storage import (
     SIGNATURE,
     TASK,
-    FakeStorage,
     StoredFile,
     cut_after,
     refuse,
@@ -25,9 +23,7 @@ from tests.support.wire import Connection, Request, response
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
-async def test_cut_at_every_tenth(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, rudely: bool
-) -> None:
+async def test_cut_at_every_tenth(session, storage, tmp_path, rudely):
     """A file whose connection breaks at every tenth has the right hash in the end."""
     storage.keep(NAME, LARGE)
     tenth = len(LARGE) // 10
@@ -43,9 +39,7 @@ async def test_cut_at_every_tenth(
 
 
 @pytest.mark.parametrize("tenth", range(10))
-async def test_one_cut_costs_no_byte_twice(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, tenth: int
-) -> None:
+async def test_one_cut_costs_no_byte_twice(session, storage, tmp_path, tenth):
     """After a cut at any place only the rest is requested, of the same version."""
     file = storage.keep(NAME, SMALL)
     offset = len(SMALL) * tenth // 10
@@ -59,9 +53,7 @@ async def test_one_cut_costs_no_byte_twice(
     assert second.get("if-range") == (file.header("ETag") if offset else None)
 
 
-async def test_last_modified_serves_where_there_is_no_etag(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_last_modified_serves_where_there_is_no_etag(session, storage, tmp_path):
     """Without an ETag, a date that is older than the reply identifies the version."""
     date = "Wed, 01 Jan 2025 10:00:00 GMT"
     storage.keep(NAME, SMALL, ("Last-Modified", date), ("Date", "Wed, 01 Jan 2025 11:00:00 GMT"))
@@ -86,12 +78,7 @@ async def test_last_modified_serves_where_there_is_no_etag(
     ],
     ids=["weak", "none", "date-alone", "date-too-young"],
 )
-async def test_a_file_without_a_validator_is_started_again(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    headers: list[tuple[str, str]],
-) -> None:
+async def test_a_file_without_a_validator_is_started_again(session, storage, tmp_path, headers):
     """Without a strong validator no range is requested."""
     storage.keep(NAME, SMALL, *headers)
     storage.next = [cut_after(1000), cut_after(40_000)]
@@ -103,9 +90,7 @@ async def test_a_file_without_a_validator_is_started_again(
     assert not parts(tmp_path)
 
 
-async def test_no_growth_ends_it(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_no_growth_ends_it(session, storage, tmp_path):
     """A file that stops growing is given up after the policy's attempts, and nothing is left."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), cut_after(1000)]
@@ -120,9 +105,7 @@ async def test_no_growth_ends_it(
     assert not listing(tmp_path)
 
 
-async def test_retries_follow_the_policy_and_are_reported(
-    storage: FakeStorage, connect: Connect, tmp_path: Path
-) -> None:
+async def test_retries_follow_the_policy_and_are_reported(storage, connect, tmp_path):
     """Pauses are the policy's, `Retry-After` applies, and each is an event without a URL."""
     events: list[object] = []
     policy = RetryPolicy(base_delay=0.0, retry_after_cap=5.0)
@@ -142,9 +125,7 @@ async def test_retries_follow_the_policy_and_are_reported(
     assert SIGNATURE not in repr(events)
 
 
-async def test_one_attempt_means_one(
-    storage: FakeStorage, connect: Connect, tmp_path: Path
-) -> None:
+async def test_one_attempt_means_one(storage, connect, tmp_path):
     """With `max_attempts=1` nothing is repeated."""
     session = await connect(storage.api, retry=ONCE)
     storage.keep(NAME, SMALL)
@@ -157,9 +138,7 @@ async def test_one_attempt_means_one(
 
 
 @pytest.mark.looptime
-async def test_a_stall_is_cut_and_resumed(
-    storage: FakeStorage, connect: Connect, tmp_path: Path
-) -> None:
+async def test_a_stall_is_cut_and_resumed(storage, connect, tmp_path):
     """A connection that is silent for longer than `timeout` is replaced."""
     session = await connect(storage.api, timeout=20.0)
     storage.keep(NAME, SMALL)
@@ -180,9 +159,7 @@ async def test_a_stall_is_cut_and_resumed(
 
 
 @pytest.mark.parametrize("changed", [False, True], ids=["same-etag", "other-etag"])
-async def test_the_url_expires_in_the_middle(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, changed: bool
-) -> None:
+async def test_the_url_expires_in_the_middle(session, storage, tmp_path, changed):
     """A new URL is requested, and the file continues if its version is the same."""
     storage.keep(NAME, SMALL)
 
@@ -201,9 +178,7 @@ async def test_the_url_expires_in_the_middle(
     assert len(storage.api.requests) == 2
 
 
-async def test_a_url_is_renewed_once(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_a_url_is_renewed_once(session, storage, tmp_path):
     """A storage that refuses the new URL as well is final; the error has its message."""
     storage.keep(NAME, SMALL)
     storage.behave = refuse(403)
@@ -217,9 +192,7 @@ async def test_a_url_is_renewed_once(
     assert not parts(tmp_path)
 
 
-async def test_after_growth_a_url_is_renewed_again(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
+async def test_after_growth_a_url_is_renewed_again(session, storage, tmp_path):
     """A download that outlives several URLs is not given up while it grows."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), refuse(403)] * 5

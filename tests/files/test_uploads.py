@@ -1,23 +1,19 @@
 """Uploads that break, are refused, or use URLs that expired."""
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled
+from browser_use_async import RetryPolicy, RetryScheduled
 from browser_use_async.errors import (
     BadRequestError,
     FileTransferError,
     SessionClosedError,
 )
 from tests.files.sources import CONTENT, NAME, SOURCES
-from tests.support.bench import ONCE, Connect
+from tests.support.bench import ONCE
 from tests.support.storage import (
     SIGNATURE,
-    FakeStorage,
     StoredFile,
     redirect,
     refuse,
@@ -38,13 +34,7 @@ async def _die_rudely(connection: Connection, request: Request, file: StoredFile
 
 @pytest.mark.parametrize("death", [_die, _die_rudely], ids=["closed", "reset"])
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-async def test_an_upload_that_dies_is_sent_again_whole(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    source: Callable[[Path], Any],
-    death: Any,
-) -> None:
+async def test_an_upload_that_dies_is_sent_again_whole(session, storage, tmp_path, source, death):
     """However often the connection breaks after the body, the stored file is never empty."""
     storage.next = [death, death]
     opened = source(tmp_path)
@@ -57,7 +47,7 @@ async def test_an_upload_that_dies_is_sent_again_whole(
     assert len(storage.api.requests) == 1
 
 
-async def test_one_attempt_is_one_request(storage: FakeStorage, connect: Connect) -> None:
+async def test_one_attempt_is_one_request(storage, connect):
     """There is no hidden second attempt: with `max_attempts=1` one request is an error."""
     session = await connect(storage.api, retry=ONCE)
     storage.behave = _die
@@ -69,9 +59,7 @@ async def test_one_attempt_is_one_request(storage: FakeStorage, connect: Connect
     assert "again is safe" in str(caught.value)
 
 
-async def test_transient_refusals_are_retried_and_reported(
-    storage: FakeStorage, connect: Connect
-) -> None:
+async def test_transient_refusals_are_retried_and_reported(storage, connect):
     """503 is repeated as the policy says, with one event each and no URL in it."""
     events: list[object] = []
     policy = RetryPolicy(max_attempts=3, base_delay=0.0)
@@ -91,7 +79,7 @@ async def test_transient_refusals_are_retried_and_reported(
 
 
 @pytest.mark.looptime
-async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Connect) -> None:
+async def test_a_stalled_upload_is_sent_again(storage, connect):
     """The upload to a storage that does not answer within `timeout` is repeated."""
     session = await connect(storage.api, timeout=20.0)
 
@@ -105,7 +93,7 @@ async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Con
     assert storage.uploads == [b"1"] * 2
 
 
-async def test_an_expired_url_is_renewed(session: BrowserUseSession, storage: FakeStorage) -> None:
+async def test_an_expired_url_is_renewed(session, storage):
     """After a 403 the file is sent to a new URL."""
     storage.next = [refuse(403)]
 
@@ -115,7 +103,7 @@ async def test_an_expired_url_is_renewed(session: BrowserUseSession, storage: Fa
     assert [request.target[-1] for request in storage.requests] == ["0", "1"]
 
 
-async def test_a_url_is_renewed_once(session: BrowserUseSession, storage: FakeStorage) -> None:
+async def test_a_url_is_renewed_once(session, storage):
     """A second 403 is final; the error has status and message of S3, not the signature."""
     storage.behave = refuse(403, "SignatureDoesNotMatch", "The signature does not match.")
 
@@ -133,9 +121,7 @@ async def test_a_url_is_renewed_once(session: BrowserUseSession, storage: FakeSt
     [refuse(404, "NoSuchBucket", "No."), redirect("/elsewhere"), say(response(304))],
     ids=["404", "redirect", "304"],
 )
-async def test_other_refusals_are_final(
-    session: BrowserUseSession, storage: FakeStorage, answer: Any
-) -> None:
+async def test_other_refusals_are_final(session, storage, answer):
     """An error that a new URL cannot solve is final; redirects of an upload are not followed."""
     storage.behave = answer
 
@@ -147,18 +133,14 @@ async def test_other_refusals_are_final(
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-async def test_every_2xx_is_a_success(
-    session: BrowserUseSession, storage: FakeStorage, status: int
-) -> None:
+async def test_every_2xx_is_a_success(session, storage, status):
     """Storages other than S3 answer 201 or 204."""
     storage.behave = say(response(status) if status != 204 else b"HTTP/1.1 204 No\r\n\r\n")
 
     assert await session.files.upload(CONTENT, file_name=NAME) == NAME
 
 
-async def test_an_error_of_the_api_is_the_api_error(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
+async def test_an_error_of_the_api_is_the_api_error(session, storage):
     """A file that the API refuses is an API error."""
     storage.api_replies = [response(400, '{"detail": "Unsupported content type"}')]
 
@@ -168,7 +150,7 @@ async def test_an_error_of_the_api_is_the_api_error(
     assert not storage.requests
 
 
-async def test_garbage_is_no_success(session: BrowserUseSession, storage: FakeStorage) -> None:
+async def test_garbage_is_no_success(session, storage):
     """A reply that is no HTTP is no successful upload."""
     storage.behave = send_raw(b"nonsense\r\n\r\n")
 
@@ -178,7 +160,7 @@ async def test_garbage_is_no_success(session: BrowserUseSession, storage: FakeSt
     assert len(storage.uploads) == 4
 
 
-async def test_closing_the_session_ends_uploads(storage: FakeStorage, connect: Connect) -> None:
+async def test_closing_the_session_ends_uploads(storage, connect):
     """`aclose()` ends a running upload; afterwards nothing is read or sent."""
     session = await connect(storage.api)
     started = asyncio.Event()

@@ -26,7 +26,7 @@ def run(*command: object, path: str, **variables: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_without_a_network_the_step_that_needs_it_is_named(tmp_path: Path, installer: str):
+def test_without_a_network_the_step_that_needs_it_is_named(tmp_path, installer):
     """The environment is named, and what it was to get."""
     path = "/usr/bin:/bin"
     if installer == "uv":

@@ -34,7 +34,7 @@ def tracked() -> list[str]:
     return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
 
 
-def test_every_room_has_its_row() -> None:
+def test_every_room_has_its_row():
     """A file of the package, the tests or the docs needs the suites of its row, not all."""
     starts = tuple(start for start, _ in ROOMS)
     folders = ("browser_use_async/", "tests/", "docs/", "examples/", "deploy/", "benchmarks/")
@@ -45,7 +45,7 @@ def test_every_room_has_its_row() -> None:
     assert without == []
 
 
-def test_every_row_names_suites_that_are_there() -> None:
+def test_every_row_names_suites_that_are_there():
     """A suite is a folder of tests or a target, and each row fits at least one file."""
     files = tracked()
 
@@ -57,7 +57,7 @@ def test_every_row_names_suites_that_are_there() -> None:
     assert [start for start in starts if not any(name.startswith(start) for name in files)] == []
 
 
-def test_every_long_test_belongs_to_a_suite() -> None:
+def test_every_long_test_belongs_to_a_suite():
     """A folder with long tests is a suite, so a change of its room can run it."""
     folders = {
         path.parent.relative_to(ROOT / "tests").as_posix()
@@ -105,7 +105,7 @@ def test_every_long_test_belongs_to_a_suite() -> None:
         ("a_new_folder/file.py", set(ALL) - set(NIGHTLY), set()),
     ],
 )
-def test_a_file_needs_the_suites_of_its_room(file: str, some: set[str], none: set[str]) -> None:
+def test_a_file_needs_the_suites_of_its_room(file, some, none):
     """The suites of a change in one file, and those that the night runs."""
     needed = set(needed_suites([file]))
 
@@ -119,7 +119,7 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *options, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def test_what_changed_is_asked_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changed_is_asked_of_git(tmp_path, monkeypatch):
     """Committed, changed and new files count; with an unknown base nothing is known."""
     git(tmp_path, "init", "-q")
     (tmp_path / "old.py").write_text("1")
@@ -153,7 +153,7 @@ def stages(*options: str) -> list[str]:
     return [line.strip() for line in listed.stdout.splitlines()]
 
 
-def test_the_night_runs_all_that_the_gate_may_leave_out() -> None:
+def test_the_night_runs_all_that_the_gate_may_leave_out():
     """Each target is part of the night, and so are all long suites."""
     night = stages("NIGHT=1")
     targets = {command.split()[1] for command in night}
@@ -163,7 +163,7 @@ def test_the_night_runs_all_that_the_gate_may_leave_out() -> None:
     assert "make long SUITES=all" in night
 
 
-def test_the_nightly_workflow_has_a_job_for_each_stage_of_the_night() -> None:
+def test_the_nightly_workflow_has_a_job_for_each_stage_of_the_night():
     """The workflow runs in many jobs what `make nightly` runs on one machine."""
     text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
     (night,) = yaml.load(text, Loader=yaml.BaseLoader)["jobs"].values()
@@ -172,7 +172,7 @@ def test_the_nightly_workflow_has_a_job_for_each_stage_of_the_night() -> None:
     assert {f"make {each}" for each in targets} == set(stages("NIGHT=1"))
 
 
-def test_pushes_and_pull_requests_run_the_gate() -> None:
+def test_pushes_and_pull_requests_run_the_gate():
     """The tests on each supported Python, and the command that a contributor runs."""
     workflow = yaml.load(
         (ROOT / ".github" / "workflows" / "test.yml").read_text(), Loader=yaml.BaseLoader
@@ -186,7 +186,7 @@ def test_pushes_and_pull_requests_run_the_gate() -> None:
     assert tested == ["3.11", "3.12", "3.13", "3.14"]
 
 
-def test_the_gate_runs_what_a_change_needs() -> None:
+def test_the_gate_runs_what_a_change_needs():
     """The suites of the change, and those that every change needs."""
     commands = stages("SUITES=polling test-agent", "NEWEST=python3.13")
 
@@ -198,7 +198,7 @@ def test_the_gate_runs_what_a_change_needs() -> None:
     assert not any("long" in command for command in stages("SUITES="))
 
 
-def test_the_gate_runs_what_the_readme_names() -> None:
+def test_the_gate_runs_what_the_readme_names():
     """The two commands that need only Python and make, whatever has changed."""
     first = next(each for each in BLOCKS if each.page == "README.md" and each.language == "console")
     gate = (ROOT / ".ci/run").read_text().splitlines()[-1]

@@ -45,7 +45,7 @@ def gate(folder: Path, *options: str, **recipes: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
-def test_all_stages_run_and_the_table_has_them(tmp_path: Path):
+def test_all_stages_run_and_the_table_has_them(tmp_path):
     """Each has a row with its seconds, and a file with its output."""
     count = "import time, itertools; any(time.process_time() > 1.6 for _ in itertools.count())"
     compute = f"{sys.executable} -c '{count}'"
@@ -63,7 +63,7 @@ def test_all_stages_run_and_the_table_has_them(tmp_path: Path):
 
 
 @pytest.mark.parametrize("stage", [*STAGES, "environments"])
-def test_each_stage_that_fails_fails_the_gate(tmp_path: Path, stage: str):
+def test_each_stage_that_fails_fails_the_gate(tmp_path, stage):
     """The end of its output is printed, and the table names its exit code."""
     recipes = {stage: "seq 1000; echo the reason; exit 3"}
     code, said = gate(tmp_path, **recipes)
@@ -77,7 +77,7 @@ def test_each_stage_that_fails_fails_the_gate(tmp_path: Path, stage: str):
     assert "all of it is right" not in said
 
 
-def test_after_a_failure_no_stage_begins(tmp_path: Path):
+def test_after_a_failure_no_stage_begins(tmp_path):
     """The stages that did not run are counted."""
     code, said = gate(tmp_path, check="exit 1", test="touch later", test_wheel="sleep 0.5")
 
@@ -86,7 +86,7 @@ def test_after_a_failure_no_stage_begins(tmp_path: Path):
     assert not (tmp_path / "later").exists()
 
 
-def test_with_goes_on_all_stages_run(tmp_path: Path):
+def test_with_goes_on_all_stages_run(tmp_path):
     """A stage that fails keeps no other from running."""
     code, said = gate(
         tmp_path, "GOES_ON=1", check="exit 1", test_wheel="exit 1", conformance="touch end"
@@ -98,7 +98,7 @@ def test_with_goes_on_all_stages_run(tmp_path: Path):
     assert (tmp_path / "end").exists()
 
 
-def test_a_stage_that_waits_runs_beside_one_that_computes(tmp_path: Path):
+def test_a_stage_that_waits_runs_beside_one_that_computes(tmp_path):
     """Each of two stages ends only when the other has begun; those that compute have an order."""
     wait = "n=0; while [ ! -e {1} ] && [ $$n -lt 3000 ]; do n=$$((n+1)); sleep 0.01; done"
     meet = f"touch {{0}}; {wait}; [ -e {{1}} ]"
@@ -114,7 +114,7 @@ def test_a_stage_that_waits_runs_beside_one_that_computes(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("tests", "right"), [(0, True), (3, True), (4, False)])
-def test_what_passed_only_alone_is_counted(tmp_path: Path, tests: int, right: bool):
+def test_what_passed_only_alone_is_counted(tmp_path, tests, right):
     """Up to three tests may fail beside others and pass alone; each is named."""
     first = "".join(f"echo 'FAILED tests/a.py::b{n} - x'; " for n in range(tests))
     second = "echo '== by themselves:'; echo 'FAILED tests/a.py::counted_once'" if tests else ":"
@@ -126,7 +126,7 @@ def test_what_passed_only_alone_is_counted(tmp_path: Path, tests: int, right: bo
     assert ("NOT right" in said) is not right
 
 
-def test_a_stage_gets_no_variable_of_the_gate(tmp_path: Path):
+def test_a_stage_gets_no_variable_of_the_gate(tmp_path):
     """Its tests run gates of their own."""
     code, said = gate(tmp_path, "NEWEST=/x/python", "GOES_ON=1", test="env", test_compatibility=":")
     output = (tmp_path / "build/gate/test.log").read_text()
@@ -138,7 +138,7 @@ def test_a_stage_gets_no_variable_of_the_gate(tmp_path: Path):
 
 
 @pytest.mark.parametrize("option", ["--help", "--keep-goin", "test"])
-def test_a_word_that_the_gate_does_not_know_runs_nothing(option: str):
+def test_a_word_that_the_gate_does_not_know_runs_nothing(option):
     """It takes half an hour, which nobody should start by asking for help."""
     ended = subprocess.run(
         [ROOT / ".ci" / "run", option], capture_output=True, text=True, check=False
@@ -149,7 +149,7 @@ def test_a_word_that_the_gate_does_not_know_runs_nothing(option: str):
     assert ended.stdout == ""
 
 
-def test_without_an_answer_about_what_changed_nothing_runs(tmp_path: Path):
+def test_without_an_answer_about_what_changed_nothing_runs(tmp_path):
     """An error there must not look like a change without long tests."""
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     (tmp_path / "scripts" / "changed.py").write_text("raise SystemExit(1)")

@@ -1,7 +1,6 @@
 """A webhook that carries the token of a submission names the task whose answer was lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +42,7 @@ class Parts:
 
 
 @pytest.fixture
-async def parts(api: FakeApi) -> AsyncIterator[Parts]:
+async def parts(api):
     """A creator of its own, with its reconciler."""
     configuration = Configuration.resolve(Secret(KEY), api.url, 10.0, allow_insecure_http=False)
     transport = Transport(configuration, retry=RetryPolicy(), options=PoolOptions())
@@ -66,7 +65,7 @@ def _deliver(api: FakeApi, parts: Parts, after: float) -> None:
     api.make = make
 
 
-async def test_an_event_takes_the_place_of_the_answer(api: FakeApi, parts: Parts):
+async def test_an_event_takes_the_place_of_the_answer(api, parts):
     """The answer is lost and the list shows nothing: the event ends the search at once."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True)})
@@ -80,7 +79,7 @@ async def test_an_event_takes_the_place_of_the_answer(api: FakeApi, parts: Parts
     assert loop_time() == pytest.approx(20.0, abs=0.05)
 
 
-async def test_an_event_before_the_answer_saves_the_search(api: FakeApi, parts: Parts):
+async def test_an_event_before_the_answer_saves_the_search(api, parts):
     """The event came before the answer was lost, so the list is not searched."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=3.0)})
@@ -93,7 +92,7 @@ async def test_an_event_before_the_answer_saves_the_search(api: FakeApi, parts: 
     assert loop_time() == pytest.approx(3.0, abs=0.05)
 
 
-async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts: Parts):
+async def test_an_event_before_a_good_answer_changes_nothing(api, parts):
     """Event and answer name the same task, and it is created once."""
     api.break_calls("run", {1: Fault(stall=3.0)})
     _deliver(api, parts, after=1.0)
@@ -102,7 +101,7 @@ async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts
     assert api.count() == 1
 
 
-async def test_an_adopted_task_is_confirmed_by_reading_it(api: FakeApi, parts: Parts):
+async def test_an_adopted_task_is_confirmed_by_reading_it(api, parts):
     """The event only names the task; `resolve()` reads the task from the API."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True)})
@@ -120,9 +119,7 @@ async def test_an_adopted_task_is_confirmed_by_reading_it(api: FakeApi, parts: P
 
 
 @pytest.mark.parametrize("mark", ["0" * 32, "", None], ids=["another mark", "empty", "no mark"])
-async def test_an_event_about_another_task_is_not_adopted(
-    api: FakeApi, parts: Parts, mark: str | None
-):
+async def test_an_event_about_another_task_is_not_adopted(api, parts, mark):
     """Only an event with the token of the submission ends its search."""
     api.list_lag = 30.0
     api.break_calls("run", {1: Fault(cut=True, done=True)})

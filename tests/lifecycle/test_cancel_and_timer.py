@@ -4,18 +4,14 @@ import asyncio
 
 import pytest
 
-from browser_use_async import BrowserUseSession
 from tests.lifecycle.orphans import cancelled, forever, orphans
-from tests.support.fake_api import FakeApi
 from tests.support.virtual_time import lose
 
 pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.parametrize("shift", [-0.01, 0.01], ids=["cancelled first", "timer first"])
-async def test_a_cancellation_wins_over_the_timeout(
-    api: FakeApi, session: BrowserUseSession, shift: float
-):
+async def test_a_cancellation_wins_over_the_timeout(api, session, shift):
     """Of 50 calls that are cancelled in the turn of their timeout, none loses the cancellation."""
     api.make = forever
     loop = asyncio.get_running_loop()
@@ -34,9 +30,7 @@ async def test_a_cancellation_wins_over_the_timeout(
     assert not orphans(api)
 
 
-async def test_an_outer_timeout_in_the_turn_of_the_inner_one(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_an_outer_timeout_in_the_turn_of_the_inner_one(api, session):
     """Where both timeouts are due in one turn, the outer one is raised."""
     task = api.add(forever())
     loop = asyncio.get_running_loop()

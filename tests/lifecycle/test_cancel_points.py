@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.lifecycle.create import EndAction
 from browser_use_async.transport.config import Runtime
 from tests.lifecycle.awaits import Awaits
 from tests.lifecycle.orphans import cancelled, orphans
@@ -23,9 +22,7 @@ QUICK = Runtime(settle_window=5.0)
 
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
 @pytest.mark.parametrize("fate", ["stop", "pause", "leave"])
-async def test_cancelling_at_every_await(
-    api: FakeApi, caplog: pytest.LogCaptureFixture, fate: EndAction, lost: bool
-):
+async def test_cancelling_at_every_await(api, caplog, fate, lost):
     """`run_and_wait` cancelled at its k-th await, for every k until it is through."""
     api.make = lambda _body: lives(20.0)
     if lost:
@@ -79,7 +76,7 @@ FOLLOWING: dict[str, Callable[[BrowserUseSession, str], AsyncGenerator[object, N
 
 
 @pytest.mark.parametrize("verb", ["wait", *FOLLOWING])
-async def test_cancelling_what_only_follows(api: FakeApi, verb: str):
+async def test_cancelling_what_only_follows(api, verb):
     """Waits and streams cancelled at any await stop polling, and leave the task alone."""
 
     async def follow(session: BrowserUseSession, task_id: str) -> None:
@@ -109,7 +106,7 @@ async def test_cancelling_what_only_follows(api: FakeApi, verb: str):
 
 
 @pytest.mark.long
-async def test_leaving_a_batch_at_every_await(api: FakeApi, caplog: pytest.LogCaptureFixture):
+async def test_leaving_a_batch_at_every_await(api, caplog):
     """A batch without a ledger, cancelled at any await: its tasks are stopped or reported."""
 
     async def program() -> None:
@@ -137,7 +134,7 @@ async def test_leaving_a_batch_at_every_await(api: FakeApi, caplog: pytest.LogCa
     assert leaks == 0
 
 
-async def test_closing_is_cancelled_at_every_await(api: FakeApi):
+async def test_closing_is_cancelled_at_every_await(api):
     """`aclose` cancelled at any await: waits raise, and no connection is left."""
     api.make = lambda _body: lives(1e6)
     api.fault = lambda call: Fault(delay=2.0) if call.route == "stop" else None

@@ -6,13 +6,13 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
-from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_api import Fault
 from tests.support.hygiene import KEY
 
 pytestmark = pytest.mark.looptime
 
 
-async def test_closing_gives_stops_their_time(api: FakeApi, session: BrowserUseSession):
+async def test_closing_gives_stops_their_time(api, session):
     """`aclose()` waits for the stop of a cancelled call, five seconds at the most."""
     api.make = forever
     api.fault = lambda call: Fault(delay=4.0) if call.route == "stop" else None
@@ -28,7 +28,7 @@ async def test_closing_gives_stops_their_time(api: FakeApi, session: BrowserUseS
     assert not orphans(api)
 
 
-async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, session: BrowserUseSession):
+async def test_closing_in_the_turn_of_a_cancellation(api, session):
     """A call is cancelled and the session closed in one turn, as at the end of `asyncio.run`."""
     api.make = forever
     runs = [asyncio.create_task(session.run_and_wait("x")) for _ in range(5)]
@@ -43,9 +43,7 @@ async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, session: Brow
 
 
 @pytest.mark.parametrize("turns", range(1, 6))
-async def test_closing_that_is_cancelled_with_a_call_loses_nothing(
-    api: FakeApi, caplog: pytest.LogCaptureFixture, turns: int
-):
+async def test_closing_that_is_cancelled_with_a_call_loses_nothing(api, caplog, turns):
     """A program that cancels everything while it closes stops the task, or the log names it."""
     api.make = forever
     session = BrowserUseSession(api_key=KEY, base_url=api.url)
@@ -63,7 +61,7 @@ async def test_closing_that_is_cancelled_with_a_call_loses_nothing(
     assert task.status() == "stopped" or f"could not stop task {task.id}" in caplog.text
 
 
-async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, session: BrowserUseSession):
+async def test_a_wait_in_a_closed_session_names_its_task(api, session):
     """The wait ends at once, and its error says that the task runs on."""
     handle = await session.submit("x")
     await session.aclose()
@@ -74,9 +72,7 @@ async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, session: 
     assert caught.value.task_id == handle.id
 
 
-async def test_closing_does_not_wait_for_ever(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_closing_does_not_wait_for_ever(api, session, caplog):
     """A stop that takes too long is given up, and the log names the task."""
     api.make = forever
     api.fault = lambda call: Fault(delay=25.0) if call.route == "stop" else None
@@ -90,7 +86,7 @@ async def test_closing_does_not_wait_for_ever(
     assert f"could not stop task {task}: there was no time for it" in caplog.text
 
 
-async def test_closing_during_a_creation_is_unknown(api: FakeApi, session: BrowserUseSession):
+async def test_closing_during_a_creation_is_unknown(api, session):
     """Run-task is on the wire when the session closes: the caller gets the token."""
     api.break_calls("run", {1: Fault(delay=20.0)})
     submission = asyncio.create_task(session.submit("x"))
@@ -104,7 +100,7 @@ async def test_closing_during_a_creation_is_unknown(api: FakeApi, session: Brows
     assert now() == pytest.approx(6.0, abs=0.05)
 
 
-async def test_closing_before_the_request_is_closing(api: FakeApi, session: BrowserUseSession):
+async def test_closing_before_the_request_is_closing(api, session):
     """Nothing was sent, so the caller gets the error of a closed session."""
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "50"})})
     submission = asyncio.create_task(session.submit("x"))
@@ -117,7 +113,7 @@ async def test_closing_before_the_request_is_closing(api: FakeApi, session: Brow
     assert api.count("run") == 1
 
 
-async def test_closing_during_the_wait_of_a_run(api: FakeApi, session: BrowserUseSession):
+async def test_closing_during_the_wait_of_a_run(api, session):
     """The task runs on, and the error carries its id."""
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x"))

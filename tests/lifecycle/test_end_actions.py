@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, EndActionAttempted, errors
+from browser_use_async import EndActionAttempted, errors
 from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
-from tests.support.api_bench import OpenSession, resolved
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.api_bench import resolved
+from tests.support.fake_api import FakeTask, Fault
 from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, session: BrowserUseSession):
+async def test_cancelling_at_every_step_leaves_no_orphan(api, session):
     """Cancelled after k turns of the loop, for every k until the wait is under way."""
     api.make = forever
     points = 160
@@ -38,9 +38,7 @@ async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, session: 
     assert len(api.tasks) < points
 
 
-async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(api, session):
     """`submit` cancelled after k turns: there is no task, or it is stopped, or handed over."""
     api.make = forever
     handed: set[str] = set()
@@ -58,9 +56,7 @@ async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
 
 
 @pytest.mark.long
-async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(api, session):
     """A lost answer, cancelled at any time of the search: the task is found and stopped."""
     api.make = forever
     api.latency = 0.1
@@ -81,9 +77,7 @@ async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
     assert api.count("run") == len(api.tasks)
 
 
-async def test_a_cancelled_submission_whose_task_is_late_leaves_its_token(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_cancelled_submission_whose_task_is_late_leaves_its_token(api, session, caplog):
     """The task is listed late; the log has the token, which finds it in any process."""
     api.make = forever
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=2.0)})
@@ -103,9 +97,7 @@ async def test_a_cancelled_submission_whose_task_is_late_leaves_its_token(
 
 @pytest.mark.long
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
-async def test_cancelling_at_any_time_leaves_no_orphan(
-    api: FakeApi, session: BrowserUseSession, lost: bool
-):
+async def test_cancelling_at_any_time_leaves_no_orphan(api, session, lost):
     """With slow replies and with lost answers, each task that was created is stopped."""
     api.make = forever
     api.latency = 0.3
@@ -127,9 +119,7 @@ async def test_cancelling_at_any_time_leaves_no_orphan(
 
 
 @pytest.mark.parametrize("status", ["created", "running", "paused", "finished", "archived"])
-async def test_cancelling_stops_in_each_state(
-    api: FakeApi, session: BrowserUseSession, status: str
-):
+async def test_cancelling_stops_in_each_state(api, session, status):
     """`on_cancel="stop"` sends one stop, in whatever state the task is."""
     life = ((0.0, "running"), (10.0, status))
     api.make = lambda _body: FakeTask(life=life)
@@ -142,7 +132,7 @@ async def test_cancelling_stops_in_each_state(
 
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
-async def test_on_cancel(api: FakeApi, session: BrowserUseSession, fate: Any, route: str):
+async def test_on_cancel(api, session, fate, route):
     """The task is left, paused or stopped, as `on_cancel` says."""
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x", on_cancel=fate))
@@ -156,9 +146,7 @@ async def test_on_cancel(api: FakeApi, session: BrowserUseSession, fate: Any, ro
 
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
-async def test_an_error_thrown_into_the_wait(
-    api: FakeApi, session: BrowserUseSession, fate: Any, route: str
-):
+async def test_an_error_thrown_into_the_wait(api, session, fate, route):
     """Any exception ends the call; `on_cancel` is applied to the task, and the error names it."""
     api.make = forever
     call = session.run_and_wait("x", on_cancel=fate)
@@ -186,7 +174,7 @@ async def test_an_error_thrown_into_the_wait(
 
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
-async def test_on_timeout(api: FakeApi, session: BrowserUseSession, fate: Any, route: str):
+async def test_on_timeout(api, session, fate, route):
     """The call ends on time; the task is stopped or paused in the background."""
     api.make = forever
     api.fault = lambda call: Fault(delay=3.0) if call.route in {"stop", "pause"} else None
@@ -202,9 +190,7 @@ async def test_on_timeout(api: FakeApi, session: BrowserUseSession, fate: Any, r
     assert bool(orphans(api)) is not bool(route)
 
 
-async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(api, session):
     """The stop is shielded and has a time limit; the cancellation is raised after it."""
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
@@ -219,9 +205,7 @@ async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
 
 
 @pytest.mark.parametrize("pause", [0.0, 1.0], ids=["the next turn", "during the stop"])
-async def test_a_second_cancellation_ends_the_first(
-    api: FakeApi, session: BrowserUseSession, pause: float
-):
+async def test_a_second_cancellation_ends_the_first(api, session, pause):
     """A second cancellation does not wait for the stop, which continues."""
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
@@ -238,7 +222,7 @@ async def test_a_second_cancellation_ends_the_first(
     assert not orphans(api)
 
 
-async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, session: BrowserUseSession):
+async def test_an_outer_timeout_is_a_cancellation(api, session):
     """`asyncio.timeout` around the call sees its own timeout, and the task is stopped."""
     api.make = forever
 
@@ -251,7 +235,7 @@ async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, session: Browser
     assert not orphans(api)
 
 
-async def test_a_failing_sibling_cancels_the_group(api: FakeApi, session: BrowserUseSession):
+async def test_a_failing_sibling_cancels_the_group(api, session):
     """One of 100 in a TaskGroup fails: its siblings are stopped, and the group is clean."""
 
     def make(body: dict[str, Any]) -> FakeTask:
@@ -272,9 +256,7 @@ async def test_a_failing_sibling_cancels_the_group(api: FakeApi, session: Browse
     assert api.count("stop") == 99
 
 
-async def test_a_stop_that_fails_is_logged(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_stop_that_fails_is_logged(api, open_session, caplog):
     """A task that could not be stopped is named in the log; the cancellation is raised."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -297,9 +279,7 @@ async def test_a_stop_that_fails_is_logged(
 
 @pytest.mark.parametrize("action", ["stop", "pause"])
 @pytest.mark.parametrize("end", ["cancelled", "timed out"])
-async def test_what_was_done_with_a_task_is_an_event(
-    api: FakeApi, open_session: OpenSession, end: str, action: Any
-):
+async def test_what_was_done_with_a_task_is_an_event(api, open_session, end, action):
     """The event comes once, after the service has answered, and not before."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -320,7 +300,7 @@ async def test_what_was_done_with_a_task_is_an_event(
     assert events == [EndActionAttempted(task, action, None)]
 
 
-async def test_a_stop_without_time_is_logged(api: FakeApi, open_session: OpenSession):
+async def test_a_stop_without_time_is_logged(api, open_session):
     """Closing waits five seconds for the stop, and then logs that the task may still run."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -336,9 +316,7 @@ async def test_a_stop_without_time_is_logged(api: FakeApi, open_session: OpenSes
     assert events == [EndActionAttempted(task, "stop", "there was no time for it")]
 
 
-async def test_a_task_that_ended_just_before_is_not_logged(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_task_that_ended_just_before_is_not_logged(api, session, caplog):
     """A stop that is refused because the task has ended is not logged as a failure."""
     api.make = lambda _body: lives(4.5)
     # The end is not known before the cancellation.

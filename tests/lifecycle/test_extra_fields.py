@@ -47,7 +47,7 @@ async def _sent(call: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("call", ["run", "request", "submit", "schedule", "profile"])
-async def test_they_are_sent_as_given(call: str):
+async def test_they_are_sent_as_given(call):
     """Beside the known fields, at the top level."""
     sent = await _sent(call)
 
@@ -65,7 +65,7 @@ async def test_they_are_sent_as_given(call: str):
         ({"at": float("nan")}, "has a value that cannot be written as JSON"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused(extra: Any, problem: str):
+async def test_what_cannot_be_meant_is_refused(extra, problem):
     """In one sentence, before anything is sent."""
     async with BrowserUseSession("k" * 20, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(errors.InvalidRequestError) as caught:

@@ -1,16 +1,13 @@
 """Handles with an output type, waits that check, and all ways to name a task."""
 
 import pickle
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import attrs
 import pytest
 
-from browser_use_async import BrowserUseSession, Created, ParsedTask, Task, TaskHandle, errors
+from browser_use_async import Created, ParsedTask, Task, TaskHandle, errors
 from browser_use_async.types import UNSET, TaskStatus
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask
 
 pytestmark = pytest.mark.looptime
@@ -35,7 +32,7 @@ def _ends(api: FakeApi, end: str, output: str | None = GOOD) -> FakeTask:
     return api.add(FakeTask(life=((0.0, "running"), (5.0, end)), output=output))
 
 
-async def test_a_token_and_a_type_make_the_handle_again(api: FakeApi, open_session: OpenSession):
+async def test_a_token_and_a_type_make_the_handle_again(api, open_session):
     """Another process has only the token; with the type `wait` parses there as well."""
     session, other = await open_session(), await open_session()
     api.make = lambda _body: FakeTask(life=((0.0, "running"), (5.0, "finished")), output=GOOD)
@@ -47,7 +44,7 @@ async def test_a_token_and_a_type_make_the_handle_again(api: FakeApi, open_sessi
     assert type(await other.handle(handle.to_token()).wait()) is Task
 
 
-async def test_wait_parses_into_a_type(api: FakeApi, open_session: OpenSession):
+async def test_wait_parses_into_a_type(api, open_session):
     """`session.wait` takes a type, or uses the one of its handle."""
     session, other = await open_session(), await open_session()
     task = _ends(api, "finished")
@@ -70,9 +67,7 @@ async def test_wait_parses_into_a_type(api: FakeApi, open_session: OpenSession):
     ],
     ids=["id", "token", "handle", "created", "task"],
 )
-async def test_whatever_names_a_task(
-    api: FakeApi, session: BrowserUseSession, reference: Callable[[Any, FakeTask], Any]
-):
+async def test_whatever_names_a_task(api, session, reference):
     """Methods that follow a task take its id, token, handle or response."""
     task = _ends(api, "finished")
     named = reference(session, task)
@@ -84,7 +79,7 @@ async def test_whatever_names_a_task(
     assert len([step async for step in session.stream_steps(named)]) == 3
 
 
-async def test_a_row_of_the_list_can_be_waited_for(api: FakeApi, session: BrowserUseSession):
+async def test_a_row_of_the_list_can_be_waited_for(api, session):
     """A row of `tasks.list` can be waited for directly."""
     task = _ends(api, "finished")
     (row,) = (await session.tasks.list()).tasks
@@ -93,7 +88,7 @@ async def test_a_row_of_the_list_can_be_waited_for(api: FakeApi, session: Browse
 
 
 @pytest.mark.parametrize("wrong", [None, 5, ["t-1"], "", "bu-task.1.", b"t-1", {"id": "t-1"}])
-async def test_what_names_no_task_is_refused(api: FakeApi, session: BrowserUseSession, wrong: Any):
+async def test_what_names_no_task_is_refused(api, session, wrong):
     """The error says what is taken; nothing is sent."""
     for follow in (
         lambda: session.wait(wrong),
@@ -109,13 +104,7 @@ async def test_what_names_no_task_is_refused(api: FakeApi, session: BrowserUseSe
     ("end", "error"), [("failed", errors.TaskFailedError), ("stopped", errors.TaskStoppedError)]
 )
 @pytest.mark.parametrize("output_type", [None, Title])
-async def test_a_wait_that_checks(
-    api: FakeApi,
-    session: BrowserUseSession,
-    end: str,
-    error: type[errors.TaskError],
-    output_type: Any,
-):
+async def test_a_wait_that_checks(api, session, end, error, output_type):
     """`check=True` raises what `run_and_wait` raises; the error has the task."""
     task = _ends(api, end, output=None)
     handle = session.handle(task.id, output_type=output_type)
@@ -131,7 +120,7 @@ async def test_a_wait_that_checks(
     assert (await handle.wait()).status == end
 
 
-async def test_a_checked_wait_gives_what_finished(api: FakeApi, session: BrowserUseSession):
+async def test_a_checked_wait_gives_what_finished(api, session):
     """A checked wait returns the task that finished."""
     task = _ends(api, "finished")
 
@@ -139,7 +128,7 @@ async def test_a_checked_wait_gives_what_finished(api: FakeApi, session: Browser
     assert (await session.handle(task.id, output_type=Title).wait(check=True)).parsed
 
 
-async def test_a_type_without_json_is_refused_by_the_handle(session: BrowserUseSession):
+async def test_a_type_without_json_is_refused_by_the_handle(session):
     """The type is refused at once, and not only when the task has ended."""
     with pytest.raises(errors.InvalidRequestError, match="output_type"):
         session.handle("t-1", output_type=type)
@@ -149,7 +138,7 @@ async def test_a_type_without_json_is_refused_by_the_handle(session: BrowserUseS
 
 
 @pytest.mark.parametrize("status", ["created", "running", "paused", "thinking"])
-def test_a_task_that_has_not_ended_has_not_failed(status: str):
+def test_a_task_that_has_not_ended_has_not_failed(status):
     """`raise_for_status` returns the task, and there is nothing to parse yet."""
     task = _task(status, output=None)
 
@@ -196,9 +185,7 @@ def test_handles_without_a_type_argument():
     assert TaskHandle[int].__origin__ is TaskHandle  # type: ignore[attr-defined]
 
 
-async def test_a_status_is_asked_for_and_never_a_silent_coroutine(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_status_is_asked_for_and_never_a_silent_coroutine(api, open_session):
     """A handle has no `status`, so that no comparison with a coroutine is silently false."""
     handle = (await open_session()).handle(_ends(api, "finished").id)
     await handle.wait()
@@ -211,7 +198,7 @@ async def test_a_status_is_asked_for_and_never_a_silent_coroutine(
     }
 
 
-async def test_a_handle_of_this_session_is_returned_unchanged(open_session: OpenSession):
+async def test_a_handle_of_this_session_is_returned_unchanged(open_session):
     """The handle itself is returned, unless another type is asked for."""
     session, other = await open_session(), await open_session()
     handle = session.handle("t-1", output_type=str)

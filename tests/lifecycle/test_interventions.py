@@ -5,12 +5,11 @@ from contextlib import aclosing
 
 import pytest
 
-from browser_use_async import BrowserUseSession, Intervention, errors
+from browser_use_async import Intervention, errors
 from browser_use_async.testing import Scenario, ScriptedExecutor, ScriptedStep
 from browser_use_async.transport.config import Runtime
-from tests.support.api_bench import OpenSession
 from tests.support.chance import NoChance
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import FakeTask, Fault
 from tests.support.patience import PATIENCE
 
 _PURCHASE = Scenario(
@@ -26,13 +25,13 @@ _PURCHASE = Scenario(
 
 
 @pytest.fixture
-def browser_use_server_options() -> dict[str, object]:
+def browser_use_server_options():
     """Tasks that ask for help, and tasks that pause after a step with the given words."""
     standing = {goal: Scenario(steps=[goal], hangs=True) for goal in ("Enter the code", "Read")}
     return {"executor": ScriptedExecutor({"Buy tea": _PURCHASE, **standing})}
 
 
-async def test_a_task_asks_and_goes_on(browser_use_session: BrowserUseSession):
+async def test_a_task_asks_and_goes_on(browser_use_session):
     """Each request comes once, says what is asked for and where, and waits until it is resumed."""
     handle = await browser_use_session.submit("Buy tea")
     requests: list[Intervention] = []
@@ -54,7 +53,7 @@ async def test_a_task_asks_and_goes_on(browser_use_session: BrowserUseSession):
     assert requests[0].text == task.steps[1].next_goal
 
 
-async def test_a_pause_by_hand_is_a_request(browser_use_session: BrowserUseSession):
+async def test_a_pause_by_hand_is_a_request(browser_use_session):
     """On any server the last step describes the pause; stopping the task ends the requests."""
     handle = await browser_use_session.submit("Enter the code")
     async for _step in handle.stream_steps():
@@ -68,9 +67,7 @@ async def test_a_pause_by_hand_is_a_request(browser_use_session: BrowserUseSessi
     assert [(each.text, each.task_id) for each in requests] == [("Enter the code", handle.id)]
 
 
-async def test_a_pause_right_after_a_resume_is_another_request(
-    browser_use_session: BrowserUseSession,
-):
+async def test_a_pause_right_after_a_resume_is_another_request(browser_use_session):
     """Though no poll has seen the task run, and no step was taken."""
     handle = await browser_use_session.submit("Read")
     await handle.pause()
@@ -86,7 +83,7 @@ async def test_a_pause_right_after_a_resume_is_another_request(
     assert requests == 8
 
 
-async def test_waiting_for_requests_has_an_end(browser_use_session: BrowserUseSession):
+async def test_waiting_for_requests_has_an_end(browser_use_session):
     """The given timeout bounds the wait, and the task runs on."""
     handle = await browser_use_session.submit("Read")
     with pytest.raises(errors.WaitTimeoutError):
@@ -94,7 +91,7 @@ async def test_waiting_for_requests_has_an_end(browser_use_session: BrowserUseSe
     await handle.stop()
 
 
-async def test_a_paused_task_asks_each_listener(browser_use_session: BrowserUseSession):
+async def test_a_paused_task_asks_each_listener(browser_use_session):
     """A program that listens later, in another process, gets the open request."""
     handle = await browser_use_session.submit("Buy tea")
 
@@ -108,9 +105,7 @@ async def test_a_paused_task_asks_each_listener(browser_use_session: BrowserUseS
     await handle.stop()
 
 
-async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(
-    browser_use_session: BrowserUseSession,
-):
+async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(browser_use_session):
     """A pause that another client has ended is not asked about; the present one is."""
     handle = await browser_use_session.submit("Buy tea")
     late = handle.interventions(timeout=PATIENCE)
@@ -130,7 +125,7 @@ async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(
 
 
 @pytest.mark.looptime
-async def test_a_person_is_asked_at_each_pause(api: FakeApi, session: BrowserUseSession):
+async def test_a_person_is_asked_at_each_pause(api, session):
     """Each pause is asked about once, also when a slow reply reports an older state."""
     slow = Fault(stall=8.0)
     api.fault = lambda call: slow if call.route == "get" and call.number == 4 else None
@@ -143,9 +138,7 @@ async def test_a_person_is_asked_at_each_pause(api: FakeApi, session: BrowserUse
 
 
 @pytest.mark.looptime
-async def test_a_step_that_is_listed_late_is_no_second_request(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_step_that_is_listed_late_is_no_second_request(api, session):
     """The service may list the step only after the pause that it led to."""
     life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (30.0, "finished"))
     task = api.add(FakeTask(life=life, steps=lambda age: range(1, 2 if age < 8 else 3)))
@@ -156,7 +149,7 @@ async def test_a_step_that_is_listed_late_is_no_second_request(
 
 
 @pytest.mark.looptime
-async def test_a_pause_that_no_poll_sees_gives_no_request(api: FakeApi, open_session: OpenSession):
+async def test_a_pause_that_no_poll_sees_gives_no_request(api, open_session):
     """Another client has ended the pause, so that no help is needed."""
     session = await open_session(runtime=Runtime(rng=NoChance()))
     life = ((0.0, "running"), (5.0, "paused"), (5.2, "running"), (30.0, "finished"))
@@ -169,9 +162,7 @@ async def test_a_pause_that_no_poll_sees_gives_no_request(api: FakeApi, open_ses
 
 
 @pytest.mark.looptime
-async def test_an_answer_from_before_the_resume_is_no_other_pause(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_an_answer_from_before_the_resume_is_no_other_pause(api, session):
     """A poll that began before the resume may be answered after it."""
     task = api.add(FakeTask(life=((0.0, "running"), (40.0, "finished")), steps=1))
     handle, slow = session.handle(task.id), Fault(stall=6.0)
@@ -187,7 +178,7 @@ async def test_an_answer_from_before_the_resume_is_no_other_pause(
 
 
 @pytest.mark.looptime
-async def test_a_pause_after_a_long_one_is_seen(api: FakeApi, session: BrowserUseSession):
+async def test_a_pause_after_a_long_one_is_seen(api, session):
     """A task in a long pause is polled by its status, and no longer so after it was resumed."""
     task = api.add(FakeTask(life=((0.0, "running"), (200.0, "finished")), steps=1))
     handle = session.handle(task.id)

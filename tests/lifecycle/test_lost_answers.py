@@ -7,18 +7,16 @@ from typing import Any
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-from browser_use_async import BrowserUseSession, RetryPolicy, errors
+from browser_use_async import RetryPolicy, errors
 from browser_use_async.events import RetryScheduled, SubmissionAdopted
-from tests.support.api_bench import OpenSession, resolved
-from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeApi, FakeTask, Fault
+from tests.support.api_bench import resolved
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeTask, Fault
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
 
-async def test_what_a_middleware_makes_of_an_answer_is_found(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_what_a_middleware_makes_of_an_answer_is_found(api, open_session):
     """A middleware's exception is raised, with a note how to find the task that may be paid."""
 
     async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -36,9 +34,7 @@ async def test_what_a_middleware_makes_of_an_answer_is_found(
     assert found.id == api.only_task().id
 
 
-async def test_what_breaks_the_search_for_a_task_has_its_token(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_what_breaks_the_search_for_a_task_has_its_token(api, open_session):
     """The search breaks on a middleware's exception, and the error still has the token."""
 
     async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -59,7 +55,7 @@ async def test_what_breaks_the_search_for_a_task_has_its_token(
 
 
 @pytest.mark.parametrize("rows_tell", [True, False], ids=["rows with metadata", "bare rows"])
-async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSession, rows_tell: bool):
+async def test_a_lost_answer_is_made_good(api, open_session, rows_tell):
     """By default the task is found among the newest and adopted, and an event reports it."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -89,9 +85,7 @@ async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSessio
 @pytest.mark.parametrize(
     "status", [302, 303, 304, 408, 409, 500, 502, 503, 504, 520, 524, 299, 200]
 )
-async def test_ambiguous_statuses_are_made_good(
-    api: FakeApi, session: BrowserUseSession, status: int
-):
+async def test_ambiguous_statuses_are_made_good(api, session, status):
     """An error or nonsense after the task was created leads to that task."""
     api.break_calls("run", {1: Fault(status=status, done=True, body="<html>")})
 
@@ -101,7 +95,7 @@ async def test_ambiguous_statuses_are_made_good(
     assert api.count("run") == 1
 
 
-async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSession):
+async def test_a_stalled_answer_is_made_good(api, open_session):
     """The task is created while the answer stalls beyond the attempt's timeout."""
     session = await open_session(timeout=10.0)
     api.break_calls("run", {1: Fault(done=True, stall=60.0)})
@@ -113,7 +107,7 @@ async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSes
     assert loop_time() <= 11.0
 
 
-async def test_a_task_that_was_never_created_is_reported(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_was_never_created_is_reported(api, session):
     """Nothing is sent again: the caller learns after the window that no task has appeared."""
     api.break_calls("run", {1: LOST_BEFORE})
 
@@ -127,9 +121,7 @@ async def test_a_task_that_was_never_created_is_reported(api: FakeApi, session: 
 
 @pytest.mark.parametrize("created", [False, True], ids=["before creation", "after creation"])
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
-async def test_a_failure_before_or_after_creation_is_one_post(
-    api: FakeApi, session: BrowserUseSession, status: int, created: bool
-):
+async def test_a_failure_before_or_after_creation_is_one_post(api, session, status, created):
     """Nothing is sent again; the search shows whether there is a task."""
     api.break_calls("run", {0: Fault(status=status, done=created)})
 
@@ -144,9 +136,7 @@ async def test_a_failure_before_or_after_creation_is_one_post(
 
 
 @pytest.mark.parametrize("late", [1.0, 20.0, 145.0])
-async def test_a_late_creation_within_the_window_is_one_task(
-    api: FakeApi, session: BrowserUseSession, late: float
-):
+async def test_a_late_creation_within_the_window_is_one_task(api, session, late):
     """A request that is executed late, but within the window, is not sent again."""
     api.break_calls("run", {1: Fault(cut=True, done_after=late)})
 
@@ -157,9 +147,7 @@ async def test_a_late_creation_within_the_window_is_one_task(
     assert api.count("run") == 1
 
 
-async def test_a_late_creation_beyond_the_window_is_found_later(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_late_creation_beyond_the_window_is_found_later(api, session):
     """A task that appears after the window stays the only one, and the error finds it."""
     api.break_calls("run", {1: Fault(cut=True, done_after=152.0)})
 
@@ -173,9 +161,7 @@ async def test_a_late_creation_beyond_the_window_is_found_later(
 
 
 @pytest.mark.parametrize(("lag", "is_found"), [(30.0, True), (145.0, True), (160.0, False)])
-async def test_a_list_that_lags_is_waited_for(
-    api: FakeApi, session: BrowserUseSession, lag: float, is_found: bool
-):
+async def test_a_list_that_lags_is_waited_for(api, session, lag, is_found):
     """A task that the list shows late is adopted within the window, and not after it."""
     api.list_lag = lag
     api.break_calls("run", {1: LOST_AFTER})
@@ -189,7 +175,7 @@ async def test_a_list_that_lags_is_waited_for(
     assert len(api.tasks) == 1
 
 
-async def test_without_a_list_nothing_is_sent_again(api: FakeApi, open_session: OpenSession):
+async def test_without_a_list_nothing_is_sent_again(api, open_session):
     """If the list cannot be read during the window, nothing is sent again."""
     session = await open_session(retry=RetryPolicy(max_attempts=2, max_delay=0.1))
     broken = Fault(status=503)
@@ -204,7 +190,7 @@ async def test_without_a_list_nothing_is_sent_again(api: FakeApi, open_session: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(5))
-async def test_no_job_is_doubled_or_lost(api: FakeApi, session: BrowserUseSession, seed: int):
+async def test_no_job_is_doubled_or_lost(api, session, seed):
     """With late creation + list lag within the window, a second try gives one task each."""
     draw = random.Random(seed)
     api.list_lag = 20.0
@@ -244,7 +230,7 @@ async def test_no_job_is_doubled_or_lost(api: FakeApi, session: BrowserUseSessio
     ]
 
 
-async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, api: FakeApi):
+async def test_what_was_not_sent_is_raised_at_once(open_session, api):
     """Refused connections are retried and raised, and no search begins."""
     session = await open_session(base_url="http://127.0.0.1:1/api/v1")
 
@@ -257,7 +243,7 @@ async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, ap
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 301, 307, 308])
-async def test_a_rejection_is_raised_at_once(api: FakeApi, session: BrowserUseSession, status: int):
+async def test_a_rejection_is_raised_at_once(api, session, status):
     """A refusal means that nothing was created: one POST, no search."""
     api.break_calls("run", {0: Fault(status=status)})
 
@@ -268,7 +254,7 @@ async def test_a_rejection_is_raised_at_once(api: FakeApi, session: BrowserUseSe
     assert api.count() == 1
 
 
-async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: OpenSession):
+async def test_too_many_requests_are_waited_out(api, open_session):
     """429 with Retry-After three times, then one task; an event reports each pause."""
     events: list[Any] = []
     session = await open_session(on_event=events.append)

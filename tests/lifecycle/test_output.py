@@ -10,7 +10,7 @@ import pydantic
 import pydantic.dataclasses
 import pytest
 
-from browser_use_async import BrowserUseSession, ParsedTask, RunTaskRequest, errors
+from browser_use_async import ParsedTask, RunTaskRequest, errors
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 pytestmark = pytest.mark.looptime
@@ -54,7 +54,7 @@ def _answers(api: FakeApi, output: str | None, end: str = "finished", **more: An
     api.make = lambda _body: FakeTask(life=((0.0, "running"), (5.0, end)), output=output, **more)
 
 
-async def test_the_output_is_parsed(api: FakeApi, session: BrowserUseSession):
+async def test_the_output_is_parsed(api, session):
     """The schema of the type is sent, and `parsed` is of that type, whatever its family."""
     text = '{"title": "Example", "stars": 3}'
     for kind, output, expected in (
@@ -80,7 +80,7 @@ async def test_the_output_is_parsed(api: FakeApi, session: BrowserUseSession):
     assert json.loads(bodies[0]["structured_output_json"])["required"] == ["title"]
 
 
-async def test_a_handle_parses_too(api: FakeApi, session: BrowserUseSession):
+async def test_a_handle_parses_too(api, session):
     """`submit(output_type=...)` makes a handle whose `wait` parses."""
     _answers(api, '{"title": "Example"}')
 
@@ -91,7 +91,7 @@ async def test_a_handle_parses_too(api: FakeApi, session: BrowserUseSession):
     assert ended.parsed == Title("Example")
 
 
-async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, session: BrowserUseSession):
+async def test_a_dataclass_of_pydantic_is_validated(api, session):
     """Its names and bounds are respected, and an error names the place that does not fit."""
     _answers(api, '{"Title": "Example"}')
     ended = await session.run_and_wait("x", output_type=TitleDataclass)
@@ -115,9 +115,7 @@ async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, session: Brows
     ],
     ids=repr,
 )
-async def test_an_output_that_does_not_fit_is_kept(
-    api: FakeApi, session: BrowserUseSession, output: str | None, place: str
-):
+async def test_an_output_that_does_not_fit_is_kept(api, session, output, place):
     """The error names the place, keeps the paid output and the task, and pickles."""
     _answers(api, output)
 
@@ -132,7 +130,7 @@ async def test_an_output_that_does_not_fit_is_kept(
     assert "Title" in str(error)
 
 
-async def test_failure_comes_before_parsing(api: FakeApi, session: BrowserUseSession):
+async def test_failure_comes_before_parsing(api, session):
     """A failed task raises its failure, also when its output does not fit; the reason is in it."""
     _answers(api, "no JSON", end="failed", steps=lambda _age: [1, 2])
 
@@ -144,7 +142,7 @@ async def test_failure_comes_before_parsing(api: FakeApi, session: BrowserUseSes
     assert caught.value.task_id == caught.value.task.id
 
 
-async def test_failure_without_a_reason_says_so(api: FakeApi, session: BrowserUseSession):
+async def test_failure_without_a_reason_says_so(api, session):
     """A task that failed before its first step has no reason to give."""
     _answers(api, None, end="failed", steps=0)
 
@@ -152,7 +150,7 @@ async def test_failure_without_a_reason_says_so(api: FakeApi, session: BrowserUs
         await session.run_and_wait("x")
 
 
-async def test_a_stopped_task_has_its_own_error(api: FakeApi, session: BrowserUseSession):
+async def test_a_stopped_task_has_its_own_error(api, session):
     """A task that another client stopped raises an error of its own."""
     _answers(api, None, end="stopped", steps=1)
 
@@ -160,7 +158,7 @@ async def test_a_stopped_task_has_its_own_error(api: FakeApi, session: BrowserUs
         await session.run_and_wait("x", output_type=Title)
 
 
-async def test_an_unknown_end_is_a_failure(api: FakeApi, session: BrowserUseSession):
+async def test_an_unknown_end_is_a_failure(api, session):
     """A terminal status that is unknown to this version is no success; the error has the task."""
     _answers(api, "x", end="expired", ends=frozenset({"expired"}))
 
@@ -170,7 +168,7 @@ async def test_an_unknown_end_is_a_failure(api: FakeApi, session: BrowserUseSess
     assert caught.value.task.output is None
 
 
-async def test_wait_returns_a_failed_task(api: FakeApi, session: BrowserUseSession):
+async def test_wait_returns_a_failed_task(api, session):
     """Both kinds of `wait` return a failed task; reading its `parsed` raises."""
     _answers(api, None, end="failed")
     handle = await session.submit("x", output_type=Title)
@@ -188,7 +186,7 @@ class _Plain:
 
 
 @pytest.mark.parametrize("kind", [type, _Plain, dict[int, Title], 5, "Title", set[Title]], ids=repr)
-async def test_a_type_without_json_is_refused(api: FakeApi, session: BrowserUseSession, kind: Any):
+async def test_a_type_without_json_is_refused(api, session, kind):
     """A type that cannot be parsed is refused before anything is sent."""
     for verb in (session.submit, session.run_and_wait):
         with pytest.raises(errors.InvalidRequestError) as caught:
@@ -198,7 +196,7 @@ async def test_a_type_without_json_is_refused(api: FakeApi, session: BrowserUseS
     assert api.count() == 0
 
 
-async def test_two_schemas_are_refused(api: FakeApi, session: BrowserUseSession):
+async def test_two_schemas_are_refused(api, session):
     """`output_type` and `structured_output_json` together are refused, in a request object too."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         await session.run_and_wait("x", output_type=Title, structured_output_json="{}")
@@ -211,7 +209,7 @@ async def test_two_schemas_are_refused(api: FakeApi, session: BrowserUseSession)
     assert api.count() == 0
 
 
-async def test_an_output_is_not_lost_with_the_answer(api: FakeApi, session: BrowserUseSession):
+async def test_an_output_is_not_lost_with_the_answer(api, session):
     """A lost answer leads to an adopted task and a parsed output."""
     _answers(api, '{"title": "Example"}')
     api.break_calls("run", {1: Fault(cut=True, done=True)})

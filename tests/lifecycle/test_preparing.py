@@ -2,14 +2,13 @@
 
 import asyncio
 import pickle
-from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RunTaskRequest, errors
+from browser_use_async import RunTaskRequest, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken
-from tests.support.api_bench import OpenSession, resolved
-from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeApi, Fault
+from tests.support.api_bench import resolved
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Fault
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.looptime
 LATE = Fault(cut=True, done_after=155.0)  # executed after the settle window
 
 
-async def test_ten_own_pairs_leave_no_room(api: FakeApi, session: BrowserUseSession):
+async def test_ten_own_pairs_leave_no_room(api, session):
     """Ten pairs of the caller's own are sent unchanged; after a lost answer the error says so."""
     api.break_calls("run", {1: LOST_AFTER})
     metadata = {f"key{number}": "value" for number in range(10)}
@@ -45,9 +44,7 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, session: BrowserUseSess
     ],
     ids=["reserved", "eleven", "empty key", "long key", "long value", "number"],
 )
-async def test_impossible_metadata_is_refused(
-    api: FakeApi, session: BrowserUseSession, metadata: Any
-):
+async def test_impossible_metadata_is_refused(api, session, metadata):
     """Metadata that the API refuses, and the reserved name, are refused before sending."""
     for verb in (session.submit, session.run_and_wait):
         with pytest.raises(errors.InvalidRequestError) as caught:
@@ -68,9 +65,7 @@ async def test_impossible_metadata_is_refused(
     ],
     ids=str,
 )
-async def test_impossible_options_are_refused(
-    api: FakeApi, session: BrowserUseSession, options: dict[str, Any], field: str
-):
+async def test_impossible_options_are_refused(api, session, options, field):
     """Options are checked before anything is sent, so a wrong one costs nothing."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         await session.run_and_wait("x", **options)
@@ -79,7 +74,7 @@ async def test_impossible_options_are_refused(
     assert api.count() == 0
 
 
-async def test_the_mark_is_hidden(api: FakeApi, open_session: OpenSession):
+async def test_the_mark_is_hidden(api, open_session):
     """The reserved pair is sent, and is not in `metadata`, a request or an event."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -97,7 +92,7 @@ async def test_the_mark_is_hidden(api: FakeApi, open_session: OpenSession):
     assert mark not in repr(ended)
 
 
-async def test_another_process_resolves(api: FakeApi, open_session: OpenSession):
+async def test_another_process_resolves(api, open_session):
     """The error can be pickled; any session of another process can search for the task."""
     session = await open_session()
     api.break_calls("run", {1: LATE})
@@ -119,7 +114,7 @@ async def test_another_process_resolves(api: FakeApi, open_session: OpenSession)
     assert again.id == found.id
 
 
-async def test_resolving_gives_none_after_the_window(api: FakeApi, session: BrowserUseSession):
+async def test_resolving_gives_none_after_the_window(api, session):
     """`resolve` searches for the rest of the settle window, then returns none."""
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -131,7 +126,7 @@ async def test_resolving_gives_none_after_the_window(api: FakeApi, session: Brow
     assert 150.0 <= loop_time() <= 152.0
 
 
-async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session: OpenSession):
+async def test_the_window_counts_from_the_lost_answer(api, open_session):
     """A request that waited minutes for a 429 to end still has its whole window."""
     session = await open_session(timeout=20.0)
     limited = Fault(status=429, headers={"Retry-After": "55"})
@@ -148,9 +143,7 @@ async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session
     assert loop_time() > 165.0 + 150.0
 
 
-async def test_the_window_of_a_request_under_way_begins_when_it_is_given_up(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_the_window_of_a_request_under_way_begins_when_it_is_given_up(api, open_session):
     """The caller's timeout is 5 s, and the service may create the task for 15 s more."""
     session = await open_session(timeout=20.0)
     api.break_calls("run", {1: Fault(stall=60.0)})
@@ -162,7 +155,7 @@ async def test_the_window_of_a_request_under_way_begins_when_it_is_given_up(
     assert token.settle_window >= 150.0 + 5.0 + 20.0 - 0.1
 
 
-async def test_resolving_refuses_other_texts(session: BrowserUseSession, api: FakeApi):
+async def test_resolving_refuses_other_texts(session, api):
     """A text that is no token is refused before anything is sent."""
     for text in ("bu1.x", "task-1"):
         with pytest.raises(errors.InvalidRequestError):
@@ -171,7 +164,7 @@ async def test_resolving_refuses_other_texts(session: BrowserUseSession, api: Fa
     assert api.count() == 0
 
 
-async def test_a_task_that_is_known_is_not_looked_up(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_is_known_is_not_looked_up(api, session):
     """The answer came after the timeout, so resolving the token needs no request."""
     api.break_calls("run", {1: Fault(delay=10.0)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:

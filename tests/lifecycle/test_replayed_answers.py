@@ -19,7 +19,7 @@ def replayed(task_id: str, *, stall: float = 0.0) -> Fault:
 
 
 @pytest.fixture(params=[True, False], ids=["rows with metadata", "bare rows"], autouse=True)
-def rows_with_metadata(request: pytest.FixtureRequest, api: FakeApi) -> None:
+def rows_with_metadata(request, api):
     """Once list rows have metadata, and once they have none."""
     api.rows_tell_metadata = request.param
 
@@ -36,7 +36,7 @@ def _created(api: FakeApi, number: int) -> FakeTask:
 
 
 @pytest.mark.parametrize("text", ["first", "second"])
-async def test_the_token_finds_the_right_task(api: FakeApi, session: BrowserUseSession, text: str):
+async def test_the_token_finds_the_right_task(api, session, text):
     """The handle is that of the caller's own task, also if both submissions are equal."""
     first = await _first(api, session)
 
@@ -46,7 +46,7 @@ async def test_the_token_finds_the_right_task(api: FakeApi, session: BrowserUseS
     assert api.count("run") == 2
 
 
-async def test_a_run_ends_with_its_own_task(api: FakeApi, session: BrowserUseSession):
+async def test_a_run_ends_with_its_own_task(api, session):
     """`run_and_wait` gives the task that it paid for."""
     await _first(api, session)
 
@@ -56,7 +56,7 @@ async def test_a_run_ends_with_its_own_task(api: FakeApi, session: BrowserUseSes
     assert ended.id == _created(api, 1).id
 
 
-async def test_a_server_that_gives_every_task_one_id(api: FakeApi, session: BrowserUseSession):
+async def test_a_server_that_gives_every_task_one_id(api, session):
     """Some mocks do this: the second submission fails within seconds, not after the window."""
     first = await session.submit("first")
     body = json.dumps({"id": first.id})
@@ -71,7 +71,7 @@ async def test_a_server_that_gives_every_task_one_id(api: FakeApi, session: Brow
     assert api.count("run") == 2
 
 
-async def test_a_replay_before_a_list_that_lags(api: FakeApi, session: BrowserUseSession):
+async def test_a_replay_before_a_list_that_lags(api, session):
     """The task behind a replayed answer is found, also if the list shows it seconds later."""
     await _first(api, session)
     api.list_lag = 3.0
@@ -81,7 +81,7 @@ async def test_a_replay_before_a_list_that_lags(api: FakeApi, session: BrowserUs
     assert second.id == _created(api, 1).id
 
 
-async def test_the_error_names_the_task_of_the_answer(api: FakeApi, session: BrowserUseSession):
+async def test_the_error_names_the_task_of_the_answer(api, session):
     """The list shows the task too late, and then the error resolves to the right one."""
     first = await _first(api, session)
     api.list_lag = 8.0
@@ -94,9 +94,7 @@ async def test_the_error_names_the_task_of_the_answer(api: FakeApi, session: Bro
     assert found.id == _created(api, 1).id
 
 
-async def test_without_room_for_a_token_the_fate_is_unknown(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_without_room_for_a_token_the_fate_is_unknown(api, session):
     """The caller uses all ten pairs, so there is no token: the other task is not returned."""
     await _first(api, session)
 
@@ -106,9 +104,7 @@ async def test_without_room_for_a_token_the_fate_is_unknown(
     assert caught.value.submission_token == ""
 
 
-async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(api, session):
     """The wrong answer came first; the right one is not mistaken for the replay."""
     first_task = lives(1e6)
     api.next_tasks = [first_task]
@@ -121,7 +117,7 @@ async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(
     assert (await first).id == first_task.id
 
 
-async def test_a_task_seen_in_the_list_is_known_too(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_seen_in_the_list_is_known_too(api, session):
     """A task of another client that a search has read is accepted as no answer."""
     theirs = FakeTask(task="second", metadata={"team": "theirs"})
     lost = Fault(cut=True, done=True, stall=2.0)

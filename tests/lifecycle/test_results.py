@@ -7,14 +7,14 @@ import pytest
 
 from browser_use_async import BrowserUseSession, Task, errors
 from browser_use_async.prices import format_cents
-from browser_use_async.testing import Scenario, ScriptedExecutor, ScriptedStep, ThreadedServer
+from browser_use_async.testing import Scenario, ScriptedExecutor, ScriptedStep
 from browser_use_async.types import TaskStatus
 
 REASON = "The shop is closed on Mondays"
 
 
 @pytest.fixture
-def browser_use_server_options() -> dict[str, object]:
+def browser_use_server_options():
     """A server with a task that fails, one that fails at its limit, and one that takes a while."""
     return {
         "executor": ScriptedExecutor(
@@ -29,7 +29,7 @@ def browser_use_server_options() -> dict[str, object]:
     }
 
 
-async def test_a_failed_task_says_why(browser_use_session: BrowserUseSession):
+async def test_a_failed_task_says_why(browser_use_session):
     """The reason is in the task, and once in the text of the error."""
     with pytest.raises(errors.TaskFailedError) as caught:
         await browser_use_session.run_and_wait("Fail")
@@ -39,7 +39,7 @@ async def test_a_failed_task_says_why(browser_use_session: BrowserUseSession):
     assert REASON in caught.value.task._repr_html_()
 
 
-async def test_only_what_failed_has_a_failure(browser_use_session: BrowserUseSession):
+async def test_only_what_failed_has_a_failure(browser_use_session):
     """Only a failed task has a failure; without a reason it has a general sentence."""
     session = browser_use_session
     finished = await session.run_and_wait("Look")
@@ -56,7 +56,7 @@ async def test_only_what_failed_has_a_failure(browser_use_session: BrowserUseSes
     assert attrs.evolve(finished, status=TaskStatus("lost")).failure is not None
 
 
-async def test_the_duration_is_that_of_the_service(browser_use_session: BrowserUseSession):
+async def test_the_duration_is_that_of_the_service(browser_use_session):
     """In seconds, of a task and of its row in the list alike."""
     task = await browser_use_session.run_and_wait("Wait")
     row = (await browser_use_session.tasks.list()).tasks[0]
@@ -79,9 +79,7 @@ async def test_the_duration_is_that_of_the_service(browser_use_session: BrowserU
         ("Endless", {"llm_model": "o3", "max_agent_steps": 4}, "$0.05"),  # and free at the limit
     ],
 )
-async def test_the_cost_is_what_the_account_pays(
-    browser_use_session: BrowserUseSession, text: str, fields: dict[str, object], cents: str
-):
+async def test_the_cost_is_what_the_account_pays(browser_use_session, text, fields, cents):
     """The cost is computed from the model and the limit with which the task was created."""
     session = browser_use_session
     before = (await session.account.get_balance()).cents
@@ -92,7 +90,7 @@ async def test_the_cost_is_what_the_account_pays(
     assert format_cents(session.cost(task)) == cents
 
 
-async def test_a_result_of_a_batch_has_the_same_cost(browser_use_session: BrowserUseSession):
+async def test_a_result_of_a_batch_has_the_same_cost(browser_use_session):
     """`cost_cents` of a result is the cost of its task."""
     batch = browser_use_session.run_many(["Look", "Fail"], llm_model="o3")
     results = await batch.collect()
@@ -103,7 +101,7 @@ async def test_a_result_of_a_batch_has_the_same_cost(browser_use_session: Browse
     assert [browser_use_session.cost(task) for task in tasks if task is not None] == [3, 4]
 
 
-async def test_a_task_that_a_key_finds_again_has_its_cost(browser_use_session: BrowserUseSession):
+async def test_a_task_that_a_key_finds_again_has_its_cost(browser_use_session):
     """Its cost is what the first call paid."""
     session = browser_use_session
     await session.run_and_wait("Look", key="once", llm_model="gpt-4.1-mini")
@@ -112,9 +110,7 @@ async def test_a_task_that_a_key_finds_again_has_its_cost(browser_use_session: B
     assert session.cost(await joined.wait()) == Decimal("2.5")
 
 
-async def test_another_sessions_task_needs_its_model(
-    browser_use_session: BrowserUseSession, browser_use_server: ThreadedServer
-):
+async def test_another_sessions_task_needs_its_model(browser_use_session, browser_use_server):
     """The service does not report the model: the caller names it, and it is never guessed."""
     task = await browser_use_session.run_and_wait("Look", llm_model="o3")
     server = browser_use_server
@@ -128,7 +124,7 @@ async def test_another_sessions_task_needs_its_model(
             session.cost(task.id)  # type: ignore[arg-type]
 
 
-def test_a_task_has_no_hash_but_its_id_has() -> None:
+def test_a_task_has_no_hash_but_its_id_has():
     """Two responses about one task differ, so a set of responses would keep both."""
     task = Task("t-1", "Look", TaskStatus.RUNNING, None)
 

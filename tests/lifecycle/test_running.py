@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, TaskHandle, errors
-from browser_use_async.lifecycle.create import EndAction
+from browser_use_async import TaskHandle, errors
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -27,7 +26,7 @@ async def _cancelled(task: "asyncio.Task[Any]") -> bool:
     return task.cancelled()
 
 
-async def test_nothing_is_sent_after_a_cancellation(api: FakeApi, session: BrowserUseSession):
+async def test_nothing_is_sent_after_a_cancellation(api, session):
     """A submission that is cancelled while it waits for a 429 to end is not sent again."""
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -40,9 +39,7 @@ async def test_nothing_is_sent_after_a_cancellation(api: FakeApi, session: Brows
     assert api.count() == 1
 
 
-async def test_nothing_is_sent_after_the_request_on_the_wire(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_nothing_is_sent_after_the_request_on_the_wire(api, session):
     """A submission whose request is answered with 429 after the cancellation is not sent again."""
     limited = Fault(status=429, headers={"Retry-After": "5"}, delay=2.0)
     api.break_calls("run", {1: limited})
@@ -55,9 +52,7 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
     assert api.count() == 1
 
 
-async def test_no_search_sends_after_a_cancellation(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_no_search_sends_after_a_cancellation(api, session, caplog):
     """Cancelled during the search for a lost answer: a task that is found is stopped, no more."""
     api.break_calls("run", {1: Fault(cut=True)})
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -70,7 +65,7 @@ async def test_no_search_sends_after_a_cancellation(
     assert "bu1." in caplog.text  # the token, by which the caller can search
 
 
-async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, session: BrowserUseSession):
+async def test_a_pause_beyond_the_deadline_is_not_begun(api, session):
     """A pause that would end after the deadline does not begin: no task exists, and none will."""
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "30"})})
 
@@ -83,7 +78,7 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, session: B
     assert api.count("run") == 1
 
 
-async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, session: BrowserUseSession):
+async def test_a_timeout_on_the_wire_is_unknown(api, session):
     """The timeout ends while run-task is in progress: the error finds the task, which runs on."""
     api.make = _forever
     api.break_calls("run", {1: Fault(delay=8.0)})
@@ -97,7 +92,7 @@ async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, session: BrowserUs
     assert len(_orphans(api)) == 1
 
 
-async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, session: BrowserUseSession):
+async def test_a_timeout_on_the_wire_can_stop(api, session):
     """With `on_timeout="stop"`, a task that is created after the timeout is stopped."""
     api.make = _forever
     api.break_calls("run", {1: Fault(delay=8.0)})
@@ -110,7 +105,7 @@ async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, session: BrowserUseS
     assert not _orphans(api)
 
 
-async def test_on_created_is_called_once(api: FakeApi, session: BrowserUseSession):
+async def test_on_created_is_called_once(api, session):
     """The callback gets the handle before the wait, as a coroutine or a plain function."""
     handles: list[TaskHandle] = []
 
@@ -125,7 +120,7 @@ async def test_on_created_is_called_once(api: FakeApi, session: BrowserUseSessio
     assert len(handles) == 2
 
 
-async def test_on_created_does_not_move_the_deadline(api: FakeApi, session: BrowserUseSession):
+async def test_on_created_does_not_move_the_deadline(api, session):
     """A callback that hangs ends with the timeout, and `on_timeout` is applied to the task."""
     api.make = _forever
 
@@ -144,9 +139,7 @@ async def test_on_created_does_not_move_the_deadline(api: FakeApi, session: Brow
 
 
 @pytest.mark.parametrize("action", ["leave", "stop", "pause"])
-async def test_the_error_says_what_becomes_of_the_task(
-    api: FakeApi, session: BrowserUseSession, action: EndAction
-):
+async def test_the_error_says_what_becomes_of_the_task(api, session, action):
     """The error of a timeout says whether the task is stopped, paused or runs on."""
     api.make = _forever
 
@@ -162,9 +155,7 @@ async def test_the_error_says_what_becomes_of_the_task(
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), TimeoutError("mine")], ids=repr)
-async def test_what_on_created_raises_comes_through(
-    api: FakeApi, session: BrowserUseSession, error: Exception
-):
+async def test_what_on_created_raises_comes_through(api, session, error):
     """The callback's exception is raised, with a note that names the running task."""
     api.make = _forever
 
@@ -178,7 +169,7 @@ async def test_what_on_created_raises_comes_through(
     assert task.id in "".join(caught.value.__notes__)
 
 
-async def test_a_cancelled_callback_stops_the_task(api: FakeApi, session: BrowserUseSession):
+async def test_a_cancelled_callback_stops_the_task(api, session):
     """Cancelling inside the callback is cancelling the call."""
     api.make = _forever
 

@@ -12,7 +12,7 @@ from browser_use_async.types import RunTaskRequest
 TEXT = "Find the head office of {company}"
 
 
-async def test_a_script_travels_as_pairs_and_its_inputs_stand_in_the_text() -> None:
+async def test_a_script_travels_as_pairs_and_its_inputs_stand_in_the_text():
     """The caller's own pairs stay, and a request object can name a script as well."""
     async with (
         LocalServer(executor="scripted") as server,
@@ -56,9 +56,7 @@ async def test_a_script_travels_as_pairs_and_its_inputs_stand_in_the_text() -> N
         ({"script": "a", "inputs": {"company": "x" * 1000}}, "1,000 characters together"),
     ],
 )
-async def test_what_names_no_script_is_refused_before_anything_is_sent(
-    fields: dict[str, object], why: str
-) -> None:
+async def test_what_names_no_script_is_refused_before_anything_is_sent(fields, why):
     """The error names the argument."""
     async with BrowserUseSession("key", base_url="http://127.0.0.1:9/api/v1") as session:
         with pytest.raises(InvalidRequestError, match="nothing was sent") as refused:
@@ -67,7 +65,7 @@ async def test_what_names_no_script_is_refused_before_anything_is_sent(
     assert refused.value.field == "script"
 
 
-async def test_the_rows_of_a_batch_are_the_inputs() -> None:
+async def test_the_rows_of_a_batch_are_the_inputs():
     """Each row makes a text and its inputs; a row that lacks one is refused by itself."""
     rows = [{"company": "Blue Mill", "id": 7}, {"firm": "Old Mill"}, ("b", {"company": "Red Barn"})]
     async with (
@@ -90,7 +88,7 @@ async def test_the_rows_of_a_batch_are_the_inputs() -> None:
     assert "bu_async.script" not in plain[0].task.metadata
 
 
-async def test_a_batch_has_no_inputs_of_its_own() -> None:
+async def test_a_batch_has_no_inputs_of_its_own():
     """The inputs are those of the rows."""
     async with BrowserUseSession("key", base_url="http://127.0.0.1:9/api/v1") as session:
         with pytest.raises(InvalidRequestError, match="the values of its rows"):

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RetryPolicy, errors
+from browser_use_async import RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.transport.config import Runtime
-from tests.support.api_bench import OpenSession, resolved
-from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeApi, FakeTask, Fault
+from tests.support.api_bench import resolved
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeTask, Fault
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
 
-async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: OpenSession):
+async def test_an_outage_while_looking_is_survived(api, open_session):
     """Requests of the search that fail are repeated within the window."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
 
@@ -33,9 +33,7 @@ async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: O
     assert handle.id == api.only_task().id
 
 
-async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_candidate_that_cannot_be_read_is_no_knowledge(api, open_session):
     """A row that may be the task, but cannot be read, is not judged to be another task."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     api.rows_tell_metadata = False
@@ -56,7 +54,7 @@ async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
     assert found.id == api.only_task().id
 
 
-async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, session: BrowserUseSession):
+async def test_a_refused_key_ends_the_search_at_once(api, session):
     """A 401 during the search ends it, before the window is over."""
     api.fault = lambda call: LOST_AFTER if call.route == "run" else Fault(status=401)
 
@@ -71,9 +69,7 @@ async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, session: Brow
 @pytest.mark.long
 @pytest.mark.parametrize("limit", [1, 10, 50])
 @pytest.mark.parametrize("older", [0, 130])
-async def test_pages_are_read_far_enough(
-    api: FakeApi, session: BrowserUseSession, limit: int, older: int
-):
+async def test_pages_are_read_far_enough(api, session, limit, older):
     """The task is found behind 130 newer ones, also if the server returns smaller pages."""
     api.page_limit = limit
     for _ in range(older):
@@ -93,7 +89,7 @@ async def test_pages_are_read_far_enough(
 
 
 @pytest.mark.long
-async def test_a_busy_account_hides_nothing(api: FakeApi, session: BrowserUseSession):
+async def test_a_busy_account_hides_nothing(api, session):
     """500 tasks a minute, of the same text, push the task down while pages are read."""
     api.rows_tell_metadata = False
     api.latency = 0.2
@@ -116,7 +112,7 @@ async def test_a_busy_account_hides_nothing(api: FakeApi, session: BrowserUseSes
     assert api.count("get") <= len(api.tasks)  # each task is read once
 
 
-async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_session: OpenSession):
+async def test_a_server_that_repeats_a_page_ends_the_sweep(api, open_session):
     """A list that repeats a page is left after a few pages."""
     session = await open_session(runtime=Runtime(settle_window=0.0))
     rows = ",".join(
@@ -136,9 +132,7 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
     assert 3 <= api.count("list") <= 12
 
 
-async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(api, session):
     """The last row of the first page has a date years ago; the task on the second is found."""
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0  # so that the task is listed together with those above it
@@ -152,7 +146,7 @@ async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
-async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, session: BrowserUseSession):
+async def test_a_row_of_a_time_to_come_hides_no_task(api, session):
     """Ages are counted back from the newest date, and no row is newer than its response."""
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0
@@ -166,7 +160,7 @@ async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, session: Brow
     assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
-async def test_identical_submissions_are_not_mixed_up(api: FakeApi, session: BrowserUseSession):
+async def test_identical_submissions_are_not_mixed_up(api, session):
     """Of 50 equal submissions at once 20 % lose their answer; each gets its own task."""
     draw = random.Random(3)
     api.rows_tell_metadata = False
@@ -187,9 +181,7 @@ async def test_identical_submissions_are_not_mixed_up(api: FakeApi, session: Bro
     assert api.count("get") <= 50
 
 
-async def test_a_search_that_is_cancelled_leaves_the_others(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_search_that_is_cancelled_leaves_the_others(api, open_session):
     """Two searches share a sweep; one is cancelled, and the other one finds its task."""
     session = await open_session()
     api.latency = 2.0  # a sweep is under way for two seconds
@@ -216,7 +208,7 @@ async def test_a_search_that_is_cancelled_leaves_the_others(
         assert found.task == "x1"
 
 
-async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, session: BrowserUseSession):
+async def test_a_late_search_gets_a_look_of_its_own(api, session):
     """A sweep that has read its rows does not answer a search that begins later."""
 
     def fault(call: Call) -> Fault | None:
@@ -236,7 +228,7 @@ async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, session: Brows
         await waiting
 
 
-async def test_a_cancelled_search_leaves_no_sweep(api: FakeApi, session: BrowserUseSession):
+async def test_a_cancelled_search_leaves_no_sweep(api, session):
     """The last search that is cancelled ends its sweep, also in the middle of a page."""
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:

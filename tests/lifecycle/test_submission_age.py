@@ -16,7 +16,7 @@ def _ages(service_time: datetime | None = None) -> SubmissionAges:
     return SubmissionAges(lambda: service_time, lambda: NOW)
 
 
-async def test_only_so_many_submissions_are_remembered() -> None:
+async def test_only_so_many_submissions_are_remembered():
     """The age of a forgotten submission is unknown, and nothing is concluded from it."""
     ages = _ages()
     tokens = [ages.new_token("x", 60.0) for _number in range(REMEMBERED + 1)]
@@ -30,7 +30,7 @@ async def test_only_so_many_submissions_are_remembered() -> None:
 
 
 @pytest.mark.parametrize("minutes", [-31, 31])
-async def test_a_time_in_the_future_gives_no_age(minutes: int) -> None:
+async def test_a_time_in_the_future_gives_no_age(minutes):
     """A time in the future gives no age; a small difference counts as none."""
     sent_at = NOW + timedelta(minutes=minutes)
     token = SubmissionToken.new("x", 60.0, sent_at, by_service=True)
@@ -41,7 +41,7 @@ async def test_a_time_in_the_future_gives_no_age(minutes: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-61, -59, 0, 59, 61])
-async def test_no_time_is_taken_from_one_clock_alone(seconds: int) -> None:
+async def test_no_time_is_taken_from_one_clock_alone(seconds):
     """The server's time is used where this machine's clock agrees, by sender and by reader."""
     ages = _ages(NOW + timedelta(seconds=seconds))
     token = SubmissionToken.new("x", 60.0, NOW - timedelta(hours=1), by_service=True)
@@ -51,7 +51,7 @@ async def test_no_time_is_taken_from_one_clock_alone(seconds: int) -> None:
     assert (ages.min_age(token) is not None) is agrees
 
 
-async def test_a_token_of_another_process_keeps_its_time() -> None:
+async def test_a_token_of_another_process_keeps_its_time():
     """A token passed on while the server's time is unknown does not claim to have that time."""
     token = SubmissionToken.new("x", 60.0, NOW, by_service=True)
 
@@ -60,7 +60,7 @@ async def test_a_token_of_another_process_keeps_its_time() -> None:
 
 
 @pytest.mark.parametrize("has_service_time", [True, False])
-async def test_sleep_of_the_machine_makes_no_submission_younger(has_service_time: bool) -> None:
+async def test_sleep_of_the_machine_makes_no_submission_younger(has_service_time):
     """The loop's clock stops while the machine sleeps, and the age is not too small by that."""
     wall = [NOW]
     ages = SubmissionAges(lambda: wall[0] if has_service_time else None, lambda: wall[0])
@@ -75,7 +75,7 @@ async def test_sleep_of_the_machine_makes_no_submission_younger(has_service_time
 
 
 @pytest.mark.looptime
-async def test_the_window_of_another_process_begins_when_the_answer_was_lost() -> None:
+async def test_the_window_of_another_process_begins_when_the_answer_was_lost():
     """The task may be created until then, not only until the first attempt."""
     ages = _ages()
     token = ages.new_token("x", 60.0)

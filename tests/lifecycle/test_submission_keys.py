@@ -3,10 +3,8 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -19,8 +17,7 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.http.static_site import StaticSite
 from browser_use_async.transport.config import Runtime
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import LOST_AFTER, FakeApi, FakeTask
+from tests.support.fake_api import LOST_AFTER, FakeTask
 from tests.support.hygiene import KEY
 from tests.support.patience import until
 from tests.support.wire import Connection, Request, WireServer, answering, response
@@ -32,14 +29,14 @@ BAD_KEYS: list[Any] = ["", "x" * 256, "a\nb", 7]
 
 
 @pytest.fixture(params=[True, False], ids=["keys are kept", "no keys"])
-def server_options(nothing_leaks: None, request: pytest.FixtureRequest) -> dict[str, Any]:
+def server_options(nothing_leaks, request):
     """Servers that keep keys, and servers that know none."""
     executor = ScriptedExecutor({"hangs": HANGS}, default=QUICK)
     return {"executor": executor, "submission_keys": request.param}
 
 
 @pytest.fixture
-async def keeper(nothing_leaks: None) -> AsyncIterator[LocalServer]:
+async def keeper(nothing_leaks):
     """A server that keeps keys."""
     executor = ScriptedExecutor({"hangs": HANGS}, default=QUICK)
     async with LocalServer(executor=executor) as started:
@@ -73,7 +70,7 @@ def _answered_with(status: int, every: int) -> Any:
 
 @pytest.mark.parametrize("status", [302, 303])
 async def test_a_task_whose_creation_was_answered_with_a_redirect_is_found(
-    server: LocalServer, tmp_path: Path, status: int
+    server, tmp_path, status
 ):
     """A fifth of the items of a batch: each has its task, and a second run pays none again."""
     texts = [f"Pay {number}" for number in range(60)]
@@ -90,7 +87,7 @@ async def test_a_task_whose_creation_was_answered_with_a_redirect_is_found(
 # --- one task for one key ---------------------------------------------------------------------
 
 
-async def test_the_same_key_is_the_same_task(server: LocalServer):
+async def test_the_same_key_is_the_same_task(server):
     """Also from another session, and after the task has ended."""
     async with _session(server) as first, _session(server) as second:
         task = await first.run_and_wait("Pay", key="invoice-7")
@@ -102,7 +99,7 @@ async def test_the_same_key_is_the_same_task(server: LocalServer):
         assert await _count(first) == 2
 
 
-async def test_many_submissions_with_one_key_are_one_task(keeper: LocalServer):
+async def test_many_submissions_with_one_key_are_one_task(keeper):
     """At the same moment, from two sessions."""
     async with _session(keeper) as first, _session(keeper) as second:
         handles = await asyncio.gather(
@@ -113,7 +110,7 @@ async def test_many_submissions_with_one_key_are_one_task(keeper: LocalServer):
         assert await _count(first) == 1
 
 
-async def test_a_key_of_another_request_is_refused(server: LocalServer):
+async def test_a_key_of_another_request_is_refused(server):
     """With the fields that differ, and none of their values."""
     async with _session(server) as session:
         more: Any = {"key": "k", "allowed_domains": ["localhost"]}
@@ -128,7 +125,7 @@ async def test_a_key_of_another_request_is_refused(server: LocalServer):
         assert await _count(session) == 1
 
 
-async def test_a_trace_does_not_make_another_request(keeper: LocalServer):
+async def test_a_trace_does_not_make_another_request(keeper):
     """The pairs that clients add to the metadata for themselves are not compared."""
     async with _session(keeper) as first, _session(keeper) as second:
         handle = await first.submit("Pay", key="k", metadata={"team": "a"})
@@ -141,7 +138,7 @@ async def test_a_trace_does_not_make_another_request(keeper: LocalServer):
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-async def test_what_is_no_key_is_refused(nothing_leaks: None, key: Any):
+async def test_what_is_no_key_is_refused(nothing_leaks, key):
     """Before anything is sent."""
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with pytest.raises(errors.InvalidRequestError, match="1 to 255 printable") as caught:
@@ -150,7 +147,7 @@ async def test_what_is_no_key_is_refused(nothing_leaks: None, key: Any):
     assert caught.value.field == "key"
 
 
-async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper: LocalServer):
+async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper):
     """Other callers may wait for the task, and the key finds it again."""
     async with _session(keeper) as session:
         call = asyncio.create_task(session.run_and_wait("hangs", key="k"))
@@ -162,7 +159,7 @@ async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper: LocalServer):
         assert not (await other.get_status()).is_terminal
 
 
-async def test_a_task_that_exists_costs_a_budget_nothing(keeper: LocalServer):
+async def test_a_task_that_exists_costs_a_budget_nothing(keeper):
     """A call that joins a task pays nothing."""
     async with _session(keeper) as session:
         await session.run_and_wait("Pay", key="k", max_agent_steps=5)
@@ -175,7 +172,7 @@ async def test_a_task_that_exists_costs_a_budget_nothing(keeper: LocalServer):
 # --- lost answers -----------------------------------------------------------------------------
 
 
-async def test_a_first_lost_answer_is_asked_for_again(keeper: LocalServer):
+async def test_a_first_lost_answer_is_asked_for_again(keeper):
     """One page of the list shows that keys are kept, and has the task."""
     events: list[object] = []
     async with _session(keeper, on_event=events.append) as session:
@@ -188,7 +185,7 @@ async def test_a_first_lost_answer_is_asked_for_again(keeper: LocalServer):
 
 
 @pytest.mark.parametrize("kind", ["lost_reply", "reset"])
-async def test_a_later_lost_answer_is_asked_for_again_at_once(keeper: LocalServer, kind: str):
+async def test_a_later_lost_answer_is_asked_for_again_at_once(keeper, kind):
     """The list is not read, whether the request was executed or not."""
     async with _session(keeper) as session:
         await session.submit("Pay")
@@ -206,7 +203,7 @@ async def test_a_later_lost_answer_is_asked_for_again_at_once(keeper: LocalServe
         assert await _count(session) == 2
 
 
-async def test_requests_that_never_arrived_are_sent_again(keeper: LocalServer):
+async def test_requests_that_never_arrived_are_sent_again(keeper):
     """The list does not show the task, and the key makes the repetition safe."""
     async with _session(keeper) as session:
         keeper.set_faults([Fault("reset", ("run_task",), calls=(1, 2), when="before")])
@@ -217,9 +214,7 @@ async def test_requests_that_never_arrived_are_sent_again(keeper: LocalServer):
 
 @pytest.mark.parametrize("status", [402, 422])
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_refusal_after_a_lost_answer_is_resolved(
-    keeper: LocalServer, status: int, when: Literal["before", "after"]
-):
+async def test_a_refusal_after_a_lost_answer_is_resolved(keeper, status, when):
     """A refused repetition says nothing of the first request: the error finds its task."""
     runtime = Runtime(settle_window=0.2)
     async with _session(keeper, runtime=runtime) as session, session.budget(cents=30) as budget:
@@ -242,7 +237,7 @@ async def test_a_refusal_after_a_lost_answer_is_resolved(
         assert (budget.reserved_cents, budget.spent_cents > spent) == (0, when == "after")
 
 
-async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper: LocalServer):
+async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper):
     """The list shows that keys are kept, before anything is sent."""
     pairs = {f"pair-{number}": "x" for number in range(10)}
     async with _session(keeper) as session:
@@ -254,7 +249,7 @@ async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper: LocalSer
 
 
 @pytest.mark.parametrize("has_own_key", [True, False])
-async def test_all_metadata_may_be_the_callers_own(keeper: LocalServer, has_own_key: bool):
+async def test_all_metadata_may_be_the_callers_own(keeper, has_own_key):
     """Where keys are kept, no pair is needed to find the task again."""
     pairs = {f"pair-{number}": "x" for number in range(10)}
     key = "k" if has_own_key else None
@@ -267,7 +262,7 @@ async def test_all_metadata_may_be_the_callers_own(keeper: LocalServer, has_own_
         assert await _count(session) == 2
 
 
-async def test_all_creating_calls_are_made_good(keeper: LocalServer):
+async def test_all_creating_calls_are_made_good(keeper):
     """This includes plain calls, and each creates one thing."""
     async with _session(keeper) as session:
         await session.tasks.run("First")
@@ -293,7 +288,7 @@ async def test_all_creating_calls_are_made_good(keeper: LocalServer):
 
 
 @pytest.mark.parametrize("call", ["simple_search", "search_url"])
-async def test_a_lost_search_is_asked_for_again(call: str, nothing_leaks: None, tmp_path: Path):
+async def test_a_lost_search_is_asked_for_again(call, nothing_leaks, tmp_path):
     """It is paid once, where an answer has shown that keys are kept; else it is lost."""
     (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
     async with (
@@ -322,7 +317,7 @@ async def test_a_lost_search_is_asked_for_again(call: str, nothing_leaks: None, 
 
 
 @pytest.mark.looptime
-async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_session: OpenSession):
+async def test_keys_are_searched_for_within_their_window(api, open_session):
     """The list is read a day back, and not further."""
     api.epoch -= timedelta(hours=40)
     first = await (await open_session()).submit("Pay", key="k")
@@ -344,7 +339,7 @@ async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_sess
 
 
 @pytest.mark.looptime
-async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, session: BrowserUseSession):
+async def test_lost_answers_with_a_key_are_searched_for(api, session):
     """The search is the same as without a key."""
     api.break_calls("run", {1: LOST_AFTER})
     handle = await session.submit("Pay", key="k")
@@ -354,7 +349,7 @@ async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, session: B
 
 
 @pytest.mark.looptime
-async def test_a_key_needs_a_pair_of_metadata_there(api: FakeApi, session: BrowserUseSession):
+async def test_a_key_needs_a_pair_of_metadata_there(api, session):
     """Without the pair the task could not be found again."""
     with pytest.raises(errors.InvalidRequestError, match="one of the 10 pairs"):
         await session.submit("Pay", key="k", metadata={f"p{n}": "x" for n in range(10)})
@@ -400,7 +395,7 @@ def _echo(request: Request) -> dict[str, str]:
     return supported if key is None else {"Idempotency-Key": key, **supported}
 
 
-async def test_a_proxy_that_takes_keys_away_is_reported(nothing_leaks: None):
+async def test_a_proxy_that_takes_keys_away_is_reported(nothing_leaks):
     """The warning comes once, and keys are not relied on any more."""
     events: list[object] = []
     between = _Between("echo", "lost", "stripped", "stripped", "lost")
@@ -427,7 +422,7 @@ async def test_a_proxy_that_takes_keys_away_is_reported(nothing_leaks: None):
     assert between.treatments == []
 
 
-async def test_an_answer_with_another_key_is_not_believed(nothing_leaks: None):
+async def test_an_answer_with_another_key_is_not_believed(nothing_leaks):
     """A cache may answer so; the request is sent again."""
     between = _Between("echo", "of another", "echo")
     async with (
@@ -441,7 +436,7 @@ async def test_an_answer_with_another_key_is_not_believed(nothing_leaks: None):
 
 
 @pytest.mark.parametrize("echo", ["", "0815", '"another"', "invoice-7"])
-async def test_other_servers_may_use_the_header_in_their_own_way(nothing_leaks: None, echo: str):
+async def test_other_servers_may_use_the_header_in_their_own_way(nothing_leaks, echo):
     """Without the header that confirms keys, theirs is ignored."""
     created = response(200, '{"id": "t-1"}', headers=[("Idempotency-Key", echo)])
     async with (
@@ -451,7 +446,7 @@ async def test_other_servers_may_use_the_header_in_their_own_way(nothing_leaks: 
         assert (await session.tasks.run("Pay")).id == "t-1"
 
 
-async def test_connections_are_kept_where_keys_are(nothing_leaks: None):
+async def test_connections_are_kept_where_keys_are(nothing_leaks):
     """The first call uses a connection of its own, since nothing is known before its answer."""
     between = _Between(*["echo"] * 6)
     async with (

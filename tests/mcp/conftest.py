@@ -7,32 +7,30 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy
-from browser_use_async.server import LocalServer
 from browser_use_async.server.keys.admin_client import AdminClient
-from tests.cli.running import Recorder
 
 
 @pytest.fixture(autouse=True)
-def needs_extra() -> None:
+def needs_extra():
     """Without the extra there is nothing to test."""
     pytest.importorskip("mcp", reason="needs the extra `mcp`")
 
 
 @pytest.fixture
-def server_options(recorder: Recorder) -> dict[str, Any]:
+def server_options(recorder):
     """A server whose tasks the test scripts."""
     return {"executor": recorder}
 
 
 @pytest.fixture
-def session_options(server: LocalServer) -> dict[str, Any]:
+def session_options(server):
     """A session with it that polls often."""
     poll = PollPolicy(interval=0.02, latency_target=0.05)
     return {"api_key": server.api_key, "base_url": server.base_url, "poll": poll}
 
 
 @pytest.fixture
-def connected(session: BrowserUseSession, server: LocalServer) -> Any:
+def connected(session, server):
     """A client of a server whose calls may wait for minutes; not entered yet.
 
     Its cancel scopes must be left in the asyncio task in which they were entered.

@@ -9,7 +9,6 @@ import attrs
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.server import LocalServer
 from browser_use_async.server.records import Assignment
 from tests.cli.running import Recorder
 from tests.mcp.processes import stdio
@@ -286,18 +285,14 @@ _PAIRS = [(tool, argument) for tool, checks in CHECKS.items() for argument in ch
 
 
 @pytest.mark.parametrize(("tool", "argument"), _PAIRS)
-async def test_an_argument(
-    tool: str, argument: str, connected: Any, session: BrowserUseSession, recorder: Recorder
-):
+async def test_an_argument(tool, argument, connected, session, recorder):
     """It arrives, and has its effect."""
     async with connected as client:
         await CHECKS[tool][argument](Bench(client, session, recorder))
 
 
 @pytest.mark.long
-async def test_all_arguments_over_a_pipe(
-    server: LocalServer, session: BrowserUseSession, recorder: Recorder
-):
+async def test_all_arguments_over_a_pipe(server, session, recorder):
     """The same in a process of its own."""
     from mcp import Client
 
@@ -310,7 +305,7 @@ async def _schemas(client: Any) -> dict[str, dict[str, Any]]:
     return {each.name: each.input_schema for each in (await client.list_tools()).tools}
 
 
-async def test_no_argument_is_without_a_test(connected: Any):
+async def test_no_argument_is_without_a_test(connected):
     """A new argument needs a line above."""
     async with connected as client:
         listed = {name: {*each["properties"]} for name, each in (await _schemas(client)).items()}
@@ -320,9 +315,7 @@ async def test_no_argument_is_without_a_test(connected: Any):
 
 
 @pytest.mark.parametrize("empty", [None, "", []], ids=["null", "text", "list"])
-async def test_empty_values_are_left_out(
-    empty: Any, connected: Any, session: BrowserUseSession, recorder: Recorder
-):
+async def test_empty_values_are_left_out(empty, connected, session, recorder):
     """Clients that must name all arguments give them; each schema says that it takes null."""
     jsonschema = pytest.importorskip("jsonschema")
     async with connected as client:
@@ -349,7 +342,7 @@ async def test_empty_values_are_left_out(
     assert assigned.metadata.keys() <= {"bu_async.submission"}
 
 
-async def test_schemas_have_no_word_that_an_sdk_cannot_read(connected: Any):
+async def test_schemas_have_no_word_that_an_sdk_cannot_read(connected):
     """No `additionalProperties`, no default, and one type beside null."""
     async with connected as client:
         schemas = await _schemas(client)
@@ -366,9 +359,7 @@ async def test_schemas_have_no_word_that_an_sdk_cannot_read(connected: Any):
                 assert each["type"][1:] == ["null"]
 
 
-async def test_a_schedule_has_one_time(
-    connected: Any, session: BrowserUseSession, recorder: Recorder
-):
+async def test_a_schedule_has_one_time(connected, session, recorder):
     """Both and none are refused in the words of the tool."""
     async with connected as client:
         bench = Bench(client, session, recorder)
@@ -380,7 +371,7 @@ async def test_a_schedule_has_one_time(
     assert listed["result"] == []
 
 
-async def test_a_tool_without_arguments(connected: Any):
+async def test_a_tool_without_arguments(connected):
     """An argument is refused in a whole sentence."""
     async with connected as client:
         result = await client.call_tool("balance", {"x": 1})

@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from browser_use_async.server import LocalServer
 from tests.mcp.processes import serving_http, started
 from tests.support.patience import PATIENCE
 
@@ -41,7 +40,7 @@ async def _client(address: str, key: str) -> AsyncIterator[Any]:
 
 
 @pytest.mark.long
-async def test_each_client_has_its_own_key(server: LocalServer):
+async def test_each_client_has_its_own_key(server):
     """A good key runs tasks; a wrong one gets the error of the server, without the key."""
     async with serving_http(server) as address:
         async with _client(address, server.api_key) as client:
@@ -69,7 +68,7 @@ async def test_each_client_has_its_own_key(server: LocalServer):
 
 
 @pytest.mark.long
-async def test_without_a_key_nothing_is_served(server: LocalServer):
+async def test_without_a_key_nothing_is_served(server):
     """The answer names the missing header; pages of other sites are refused."""
     async with serving_http(server) as address, aiohttp.ClientSession() as http:
         async with http.post(address, json={}) as answer:
@@ -89,7 +88,7 @@ def _headers(key: str) -> dict[str, str]:
 
 
 @pytest.mark.long
-async def test_it_ends_with_one_line_while_a_client_waits(server: LocalServer):
+async def test_it_ends_with_one_line_while_a_client_waits(server):
     """A signal ends the stream of an open call, and no request is logged as an error."""
     arguments = {"task": "Hang", "wait_seconds": 40}
     params = {"name": "run_task", "arguments": arguments, "_meta": {"progressToken": 1}}
@@ -104,7 +103,7 @@ async def test_it_ends_with_one_line_while_a_client_waits(server: LocalServer):
 
 
 @pytest.mark.long
-async def test_no_key_opens_a_lasting_session(server: LocalServer):
+async def test_no_key_opens_a_lasting_session(server):
     """A greeting opens no session, since no key is checked before a call."""
     async with serving_http(server) as address, aiohttp.ClientSession() as http:
         for key in ("bu_wrong", server.api_key):
@@ -120,7 +119,7 @@ async def test_no_key_opens_a_lasting_session(server: LocalServer):
 
 
 @pytest.mark.long
-async def test_calls_of_one_key_leave_room_for_the_others(server: LocalServer):
+async def test_calls_of_one_key_leave_room_for_the_others(server):
     """A key with 50 running calls gets 429, until one of them has ended."""
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(serving_http(server))
@@ -141,7 +140,7 @@ async def test_calls_of_one_key_leave_room_for_the_others(server: LocalServer):
 
 
 @pytest.mark.long
-async def test_keys_that_nobody_knows_leave_room_for_accepted_ones(server: LocalServer):
+async def test_keys_that_nobody_knows_leave_room_for_accepted_ones(server):
     """Beyond 100 calls with such keys the next one gets 429; a key that was used is served."""
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(serving_http(server))
@@ -161,7 +160,7 @@ async def test_keys_that_nobody_knows_leave_room_for_accepted_ones(server: Local
 
 
 @pytest.mark.long
-async def test_a_long_request_is_refused(server: LocalServer):
+async def test_a_long_request_is_refused(server):
     """One with more than 256 KB is not kept until it is whole."""
     async with serving_http(server) as address, aiohttp.ClientSession() as http:
 
@@ -190,7 +189,7 @@ async def _hold(url: URL, key: str, stack: AsyncExitStack) -> asyncio.StreamWrit
 
 
 @pytest.mark.long
-async def test_the_key_of_the_command_is_refused(server: LocalServer):
+async def test_the_key_of_the_command_is_refused(server):
     """A server for other clients does not lend them its own key."""
     process = await started(server, "--transport", "http", "--api-key", "mine")
     _out, said = await process.communicate()

@@ -3,21 +3,18 @@
 import asyncio
 import signal
 import sys
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from browser_use_async.config_file import ConfigFile
-from browser_use_async.server import LocalServer
 from browser_use_async.types.secrets import Secret
-from tests.cli.running import Recorder
 from tests.mcp.processes import environment, started, stdio
 from tests.support.patience import PATIENCE
 
 
 @pytest.mark.long
-async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Recorder):
+async def test_a_task_longer_than_any_call(server, recorder):
     """Calls that end long before the task, and a client that reconnects, get its result."""
     from mcp import Client
 
@@ -35,7 +32,7 @@ async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Record
 
 
 @pytest.mark.canaries_by_design("files")  # this is the file for the key
-async def test_a_server_that_was_logged_in_to(server: LocalServer, tmp_path: Path):
+async def test_a_server_that_was_logged_in_to(server, tmp_path):
     """A client need not pass address and key: the command reads the file of `login`."""
     from mcp import Client, StdioServerParameters
 
@@ -53,7 +50,7 @@ async def test_a_server_that_was_logged_in_to(server: LocalServer, tmp_path: Pat
 
 
 @pytest.mark.long
-async def test_a_session_of_the_library_calls_every_tool(server: LocalServer):
+async def test_a_session_of_the_library_calls_every_tool(server):
     """Over a pipe: each listed tool can be called, and answers."""
     from mcp import ClientSession
     from mcp.client.stdio import stdio_client
@@ -95,7 +92,7 @@ async def test_a_session_of_the_library_calls_every_tool(server: LocalServer):
 
 
 @pytest.mark.long
-async def test_a_budget_bounds_the_process(server: LocalServer):
+async def test_a_budget_bounds_the_process(server):
     """The user who starts the server limits the spending of a model."""
     from mcp import Client
 
@@ -114,7 +111,7 @@ async def test_a_budget_bounds_the_process(server: LocalServer):
 
 @pytest.mark.long
 @pytest.mark.parametrize("ending", ["input", "output", "signal"])
-async def test_it_ends_with_its_client(server: LocalServer, ending: str):
+async def test_it_ends_with_its_client(server, ending):
     """A client that closes the input, or sends a signal, leaves no process behind."""
     process = await started(server)
     assert process.stdin is not None
@@ -141,7 +138,7 @@ async def test_it_ends_with_its_client(server: LocalServer, ending: str):
     ("streams", "code", "words"),
     [("</dev/null", 0, ""), ("<&-", 2, "must be open"), (">&- </dev/null", 2, "must be open")],
 )
-async def test_without_a_client(server: LocalServer, streams: str, code: int, words: str):
+async def test_without_a_client(server, streams, code, words):
     """As in a container without `-i`: it ends, and says that its input is closed."""
     process = await asyncio.create_subprocess_shell(
         f'exec "{sys.executable}" -m browser_use_async mcp {streams}',

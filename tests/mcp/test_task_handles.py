@@ -8,8 +8,6 @@ from typing import Any, Literal
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.server import LocalServer
-from tests.cli.running import Recorder
 from tests.mcp.processes import serving_http, stdio
 from tests.support.patience import PATIENCE
 
@@ -74,7 +72,7 @@ def _extension(seen: Seen, after_first: Callable[[str, Any], Any] | None = None)
 
 
 @pytest.fixture
-def patient_server(session: BrowserUseSession) -> Any:
+def patient_server(session):
     """A server whose calls wait for minutes, in the process of the test."""
     from browser_use_async.mcp.server import new_server
 
@@ -94,7 +92,7 @@ def _client(patient_server: Any, *extensions: Any) -> Any:
     return Client(patient_server, mode="2026-07-28", extensions=list(extensions))
 
 
-async def test_a_long_call_is_a_handle_that_is_polled(patient_server: Any, recorder: Recorder):
+async def test_a_long_call_is_a_handle_that_is_polled(patient_server, recorder):
     """It is answered before the task has begun, and the result is that of a call that waits."""
     seen: Seen = []
 
@@ -118,7 +116,7 @@ async def test_a_long_call_is_a_handle_that_is_polled(patient_server: Any, recor
     assert len(recorder.assignments) == 1
 
 
-async def test_a_pause_ends_the_handle_and_not_the_task(patient_server: Any):
+async def test_a_pause_ends_the_handle_and_not_the_task(patient_server):
     """A model learns what a person has to do, and waits with another handle afterwards."""
     seen: Seen = []
     async with _client(patient_server, _extension(seen)) as client:
@@ -132,7 +130,7 @@ async def test_a_pause_ends_the_handle_and_not_the_task(patient_server: Any):
     assert all(each.startswith(f"{paused['task_id']}.") for each in handles)
 
 
-async def test_a_cancelled_handle_stops_the_task(patient_server: Any, session: BrowserUseSession):
+async def test_a_cancelled_handle_stops_the_task(patient_server, session):
     """A cancelled task costs nothing more; an input without a request is ignored."""
     seen: Seen = []
 
@@ -151,7 +149,7 @@ async def test_a_cancelled_handle_stops_the_task(patient_server: Any, session: B
     assert str(task.status) == "stopped"
 
 
-async def test_a_handle_of_nothing_is_refused(patient_server: Any):
+async def test_a_handle_of_nothing_is_refused(patient_server):
     """With the protocol's code for it, and the message of the service."""
     from mcp import MCPError
 
@@ -170,7 +168,7 @@ async def test_a_handle_of_nothing_is_refused(patient_server: Any):
     assert codes == [-32602] * 3
 
 
-async def test_a_model_that_gives_a_timeout_gets_the_state(patient_server: Any):
+async def test_a_model_that_gives_a_timeout_gets_the_state(patient_server):
     """This is so also for a client that supports handles."""
     seen: Seen = []
     async with _client(patient_server, _extension(seen)) as client:
@@ -181,7 +179,7 @@ async def test_a_model_that_gives_a_timeout_gets_the_state(patient_server: Any):
 
 
 @pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
-async def test_others_get_no_handle(patient_server: Any, mode: str):
+async def test_others_get_no_handle(patient_server, mode):
     """A client without the extension, or with an older protocol version, waits as before."""
     from mcp import Client
 
@@ -193,7 +191,7 @@ async def test_others_get_no_handle(patient_server: Any, mode: str):
 
 
 @pytest.mark.long
-async def test_over_a_pipe_too(server: LocalServer, recorder: Recorder):
+async def test_over_a_pipe_too(server, recorder):
     """A process answers with a handle, and another one for the same account accepts it."""
     from mcp import Client
 
@@ -211,7 +209,7 @@ async def test_over_a_pipe_too(server: LocalServer, recorder: Recorder):
 
 
 @pytest.mark.long
-async def test_over_http_each_request_needs_its_key(server: LocalServer):
+async def test_over_http_each_request_needs_its_key(server):
     """A handle grants nothing: the Cloud API server checks the key of each request."""
     import httpx2
     from mcp import Client, MCPError

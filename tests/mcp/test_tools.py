@@ -9,9 +9,7 @@ import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession, TaskStatus
-from browser_use_async.server import LocalServer
 from browser_use_async.server.keys.admin_client import AdminClient
-from tests.cli.running import Recorder
 from tests.support.patience import until
 
 _TOOLS = """
@@ -34,7 +32,7 @@ async def _error(client: Any, tool: str, **arguments: Any) -> str:
 
 
 @pytest.mark.long
-async def test_every_tool_is_explained(connected: Any):
+async def test_every_tool_is_explained(connected):
     """Each has a title, a description, its bounds in its schema, and whether it only reads."""
     async with connected as client:
         tools = {each.name: each for each in (await client.list_tools()).tools}
@@ -54,7 +52,7 @@ async def test_every_tool_is_explained(connected: Any):
 
 
 @pytest.mark.long
-async def test_an_answer_has_its_schema_once(connected: Any):
+async def test_an_answer_has_its_schema_once(connected):
     """The schema of the state of a task is at one tool, and the answers of others fit it."""
     jsonschema = pytest.importorskip("jsonschema")
     async with connected as client:
@@ -70,7 +68,7 @@ async def test_an_answer_has_its_schema_once(connected: Any):
         jsonschema.validate({**status, "steps": None}, schema)
 
 
-async def test_a_task_that_ends_in_time_is_answered_whole(connected: Any):
+async def test_a_task_that_ends_in_time_is_answered_whole(connected):
     """A call that waits returns the answer, without advice."""
     async with connected as client:
         state = await _call(client, "run_task", task="Buy milk", max_agent_steps=5)
@@ -79,7 +77,7 @@ async def test_a_task_that_ends_in_time_is_answered_whole(connected: Any):
         assert (state["steps"], state["live_url"], state["advice"]) == (2, None, None)
 
 
-async def test_an_argument_that_no_tool_has_is_refused(connected: Any, recorder: Recorder):
+async def test_an_argument_that_no_tool_has_is_refused(connected, recorder):
     """A model that misspells the limit of a task's steps does not pay for one without a limit."""
     async with connected as client:
         said = await _error(client, "run_task", task="Buy milk", max_steps=3)
@@ -88,7 +86,7 @@ async def test_an_argument_that_no_tool_has_is_refused(connected: Any, recorder:
     assert recorder.assignments == []
 
 
-async def test_a_task_that_fails_says_why(connected: Any):
+async def test_a_task_that_fails_says_why(connected):
     """The last step's judgement is the reason."""
     async with connected as client:
         state = await _call(client, "run_task", task="Fail, please")
@@ -97,7 +95,7 @@ async def test_a_task_that_fails_says_why(connected: Any):
 
 
 @pytest.mark.long
-async def test_progress_is_reported_step_by_step(connected: Any):
+async def test_progress_is_reported_step_by_step(connected):
     """While a tool waits, the client gets each step, with growing seconds."""
     async with connected as client:
         heard: list[tuple[float, float | None, str | None]] = []
@@ -115,7 +113,7 @@ async def test_progress_is_reported_step_by_step(connected: Any):
         assert {total for _progress, total, _message in heard} == {300.0}
 
 
-async def test_a_paused_task_offers_its_live_page(connected: Any, session: BrowserUseSession):
+async def test_a_paused_task_offers_its_live_page(connected, session):
     """A wait ends at a pause, with the page where a person can act; resuming continues."""
     async with connected as client:
         state = await _call(client, "run_task", task="Hang around", wait_seconds=0)
@@ -134,7 +132,7 @@ async def test_a_paused_task_offers_its_live_page(connected: Any, session: Brows
         assert (await _call(client, "task_status", task_id=task_id))["status"] == "stopped"
 
 
-async def test_a_pause_of_the_model_needs_no_person(connected: Any, session: BrowserUseSession):
+async def test_a_pause_of_the_model_needs_no_person(connected, session):
     """Only a step that asks a person needs one; a task that was paused by this client does not."""
     async with connected as client:
         state = await _call(client, "run_task", task="Hang around", wait_seconds=0)
@@ -145,7 +143,7 @@ async def test_a_pause_of_the_model_needs_no_person(connected: Any, session: Bro
         assert paused["needs_person"] is None
 
 
-async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
+async def test_a_task_that_asks_for_help_says_what_for(connected):
     """A wait ends where a person has to act, with the action and its page."""
     async with connected as client:
         state = await _call(client, "run_task", task="Robot check")
@@ -161,7 +159,7 @@ async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
 
 
 @pytest.mark.long
-async def test_steps_are_given_from_a_number_on(connected: Any):
+async def test_steps_are_given_from_a_number_on(connected):
     """A model reads only new steps."""
     async with connected as client:
         state = await _call(client, "run_task", task="Stroll")
@@ -170,7 +168,7 @@ async def test_steps_are_given_from_a_number_on(connected: Any):
         assert [each["next_goal"] for each in steps["result"]][:1] == ["Go on"]
 
 
-async def test_tasks_are_listed(connected: Any):
+async def test_tasks_are_listed(connected):
     """Newest first, with the number of pages."""
     async with connected as client:
         for name in ("one", "two"):
@@ -181,7 +179,7 @@ async def test_tasks_are_listed(connected: Any):
         assert (rows["page"], rows["total_pages"]) == (1, 2)
 
 
-async def test_tasks_are_found_by_status_and_text(connected: Any):
+async def test_tasks_are_found_by_status_and_text(connected):
     """Of all pages, in any case of the letters; a filter has no number of pages."""
     async with connected as client:
         for name in ("Fail to buy tea", "Buy TEA", "Buy milk"):
@@ -202,7 +200,7 @@ async def test_tasks_are_found_by_status_and_text(connected: Any):
     assert said.startswith("status: Input should be 'created', 'running'")
 
 
-async def test_a_filter_says_where_it_stopped(connected: Any, monkeypatch: pytest.MonkeyPatch):
+async def test_a_filter_says_where_it_stopped(connected, monkeypatch):
     """It reads a limited number of the newest tasks, and says that there may be more."""
     monkeypatch.setattr("browser_use_async.mcp.tools.MOST_SEARCHED", 2)
     async with connected as client:
@@ -214,7 +212,7 @@ async def test_a_filter_says_where_it_stopped(connected: Any, monkeypatch: pytes
     assert rows["advice"] == "Only the newest 2 tasks were looked through."
 
 
-async def test_a_picture_is_content(connected: Any, session: BrowserUseSession):
+async def test_a_picture_is_content(connected, session):
     """That of a step and the latest one are images; a missing one is an error."""
     async with connected as client:
         state = await _call(client, "run_task", task="Stroll", wait_seconds=0)
@@ -233,7 +231,7 @@ async def test_a_picture_is_content(connected: Any, session: BrowserUseSession):
     assert pictures[0] != pictures[1]
 
 
-async def test_the_balance_falls(connected: Any):
+async def test_the_balance_falls(connected):
     """The cost of a task is deducted from the account."""
     async with connected as client:
         before = (await _call(client, "balance"))["cents"]
@@ -242,9 +240,7 @@ async def test_the_balance_falls(connected: Any):
         assert (await _call(client, "balance"))["cents"] < before
 
 
-async def test_a_budget_is_shown_beside_the_balance(
-    server: LocalServer, session: BrowserUseSession
-):
+async def test_a_budget_is_shown_beside_the_balance(server, session):
     """A task that runs reserves its maximum; one whose end no call has seen is asked for."""
     from mcp import Client
 
@@ -270,7 +266,7 @@ async def test_a_budget_is_shown_beside_the_balance(
     assert state["status"] != "failed"
 
 
-async def test_scripts_are_found_with_their_inputs(connected: Any, server: LocalServer):
+async def test_scripts_are_found_with_their_inputs(connected, server):
     """Those of the key, by name; a task plays one by its name and inputs."""
     admin = AdminClient(server.url, server.api_key)
     for name, head in (("office", "inputs: company, city\n"), ("front", "")):
@@ -285,7 +281,7 @@ async def test_scripts_are_found_with_their_inputs(connected: Any, server: Local
     ]
 
 
-async def test_a_schedule_lives_until_it_is_deleted(connected: Any):
+async def test_a_schedule_lives_until_it_is_deleted(connected):
     """Created with an interval or a cron expression, listed, deleted."""
     async with connected as client:
         created = await _call(client, "create_schedule", task="Look", interval_minutes=60)
@@ -298,7 +294,7 @@ async def test_a_schedule_lives_until_it_is_deleted(connected: Any):
         assert [each["task"] for each in listed["result"]] == ["Say"]
 
 
-async def test_errors_have_the_messages_of_the_package(connected: Any):
+async def test_errors_have_the_messages_of_the_package(connected):
     """A model reads what happened and what to do next, and the connection stays open."""
     async with connected as client:
         gone = await _error(client, "task_status", task_id="unknown")
@@ -313,9 +309,7 @@ async def test_errors_have_the_messages_of_the_package(connected: Any):
 
 
 @pytest.mark.long
-async def test_a_call_that_the_client_gives_up_leaves_the_task(
-    connected: Any, session: BrowserUseSession, recorder: Recorder
-):
+async def test_a_call_that_the_client_gives_up_leaves_the_task(connected, session, recorder):
     """The client's limit ends its call; the task goes on, and its result is read later."""
     async with connected as client:
         from mcp import MCPError
@@ -333,7 +327,7 @@ async def test_a_call_that_the_client_gives_up_leaves_the_task(
         assert status is TaskStatus.FINISHED
 
 
-async def test_a_file_has_a_link(connected: Any):
+async def test_a_file_has_a_link(connected):
     """The file of a task is at the address, which needs no key."""
     async with connected as client:
         state = await _call(client, "run_task", task="Report")

@@ -8,8 +8,7 @@ import pytest
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.batch import ItemState
 from browser_use_async.transport.config import Runtime
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeApi, Fault
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -27,7 +26,7 @@ async def submit(session: BrowserUseSession) -> str:
     return (await session.submit("Buy milk", max_agent_steps=10)).id
 
 
-async def test_a_batch_in_a_scope_is_bounded_too(api: FakeApi, open_session: OpenSession):
+async def test_a_batch_in_a_scope_is_bounded_too(api, open_session):
     """A batch sends an item again only if the scope around it has room for a second maximum."""
     session = await open_session(runtime=SHORT)
     api.fault = lambda call: LATE if call.route == "run" else None
@@ -42,9 +41,7 @@ async def test_a_batch_in_a_scope_is_bounded_too(api: FakeApi, open_session: Ope
 
 
 @pytest.mark.parametrize("is_created", [False, True])
-async def test_the_reservation_of_a_cancelled_call_is_released(
-    api: FakeApi, open_session: OpenSession, is_created: bool
-):
+async def test_the_reservation_of_a_cancelled_call_is_released(api, open_session, is_created):
     """A cancelled call raises no error to resolve, so the budget searches for the task later."""
     session = await open_session(timeout=5.0, runtime=SHORT)
     lost = LOST_AFTER if is_created else LOST_BEFORE
@@ -69,9 +66,7 @@ async def test_the_reservation_of_a_cancelled_call_is_released(
     assert budget.reserved_cents == 0
 
 
-async def test_a_call_that_does_not_fit_waits_for_no_window(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_call_that_does_not_fit_waits_for_no_window(api, open_session):
     """A lost answer is looked for after its window; before, the next call is refused at once."""
     session = await open_session(runtime=SHORT)
     first = {"run": LOST_BEFORE, "list": Fault(status=403)}  # so that the search ends at once
@@ -89,7 +84,7 @@ async def test_a_call_that_does_not_fit_waits_for_no_window(
     assert budget.reserved_cents == TEN_STEPS
 
 
-async def test_without_a_search_the_money_stays_reserved(api: FakeApi, open_session: OpenSession):
+async def test_without_a_search_the_money_stays_reserved(api, open_session):
     """Only a complete search that shows no task releases money."""
     session = await open_session(runtime=SHORT)
     api.break_calls("run", {1: LOST_BEFORE})
@@ -107,7 +102,7 @@ async def test_without_a_search_the_money_stays_reserved(api: FakeApi, open_sess
     assert budget.reserved_cents == 0
 
 
-async def test_running_tasks_are_not_taken_for_lost_ones(api: FakeApi, open_session: OpenSession):
+async def test_running_tasks_are_not_taken_for_lost_ones(api, open_session):
     """A task that a refresh has found is charged at its end."""
     session = await open_session(runtime=SHORT)
     api.make = lambda _body: lives(100.0)
@@ -128,9 +123,7 @@ async def test_running_tasks_are_not_taken_for_lost_ones(api: FakeApi, open_sess
 
 @pytest.mark.parametrize("status", [302, 303, 304])
 @pytest.mark.parametrize("verb", ["run", "submit"])
-async def test_what_is_answered_with_a_redirect_stays_reserved(
-    api: FakeApi, open_session: OpenSession, verb: str, status: int
-):
+async def test_what_is_answered_with_a_redirect_stays_reserved(api, open_session, verb, status):
     """A request that was carried out and answered so has its task, which the budget counts."""
     session = await open_session(runtime=SHORT)
     api.make = lambda _body: lives(1e6)

@@ -9,8 +9,7 @@ from decimal import Decimal
 import pytest
 
 from browser_use_async import BrowserUseSession, Budget, TaskStatus, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeApi, FakeTask, Fault
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeTask, Fault
 from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
@@ -29,7 +28,7 @@ async def _submit(session: BrowserUseSession) -> str:
     return handle.id
 
 
-async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, session: BrowserUseSession):
+async def test_the_maximum_is_reserved_and_the_cost_spent(api, session):
     """While a task runs all its steps are reserved; its end settles the real ones."""
     async with session.budget(cents=100) as budget:
         handle = await session.submit("Buy milk", max_agent_steps=10)
@@ -40,7 +39,7 @@ async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, session:
     assert repr(budget) == "<Budget of $1.00: $0.085 spent, $0.00 reserved>"
 
 
-async def test_what_does_not_fit_is_not_sent(api: FakeApi, session: BrowserUseSession):
+async def test_what_does_not_fit_is_not_sent(api, session):
     """The error has the needed, spent and reserved amounts, and no request was sent."""
     async with session.budget(cents=Decimal("40.5")) as budget:
         await session.run_and_wait("Buy milk", max_agent_steps=10)
@@ -62,7 +61,7 @@ async def test_what_does_not_fit_is_not_sent(api: FakeApi, session: BrowserUseSe
     assert budget.spent_cents == THREE_STEPS
 
 
-async def test_tasks_started_at_once_share_the_budget(api: FakeApi, session: BrowserUseSession):
+async def test_tasks_started_at_once_share_the_budget(api, session):
     """Of ten submissions in asyncio tasks of their own as many are sent as fit."""
     api.make = lambda _body: lives(1e6)
     async with session.budget(cents=100) as budget:
@@ -76,7 +75,7 @@ async def test_tasks_started_at_once_share_the_budget(api: FakeApi, session: Bro
     assert budget.reserved_cents == 3 * TEN_STEPS
 
 
-async def test_budgets_nest(api: FakeApi, session: BrowserUseSession):
+async def test_budgets_nest(api, session):
     """A task that starts in an inner scope counts in the outer one, and both can refuse."""
     api.make = lambda _body: lives(1e6)
     async with session.budget(cents=60) as outer:
@@ -93,7 +92,7 @@ async def test_budgets_nest(api: FakeApi, session: BrowserUseSession):
     assert _amounts(generous) == (0, 0, 1000)
 
 
-async def test_outside_of_the_scope_nothing_is_bounded(api: FakeApi, open_session: OpenSession):
+async def test_outside_of_the_scope_nothing_is_bounded(api, open_session):
     """Neither later calls, nor those of other asyncio tasks or of another session."""
     session, other = await open_session(), await open_session()
     go_on = asyncio.Event()
@@ -114,7 +113,7 @@ async def test_outside_of_the_scope_nothing_is_bounded(api: FakeApi, open_sessio
     assert _amounts(budget) == (0, 0, 0)
 
 
-async def test_an_end_without_a_wait_makes_room(api: FakeApi, session: BrowserUseSession):
+async def test_an_end_without_a_wait_makes_room(api, session):
     """Before it refuses, a budget polls the tasks that have a reservation."""
     async with session.budget(cents=40) as budget:
         await _submit(session)
@@ -129,9 +128,7 @@ async def test_an_end_without_a_wait_makes_room(api: FakeApi, session: BrowserUs
         assert (budget.spent_cents, budget.reserved_cents) == (2 * THREE_STEPS, 0)
 
 
-async def test_a_cancelled_poll_is_repeated_by_the_next_call(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_cancelled_poll_is_repeated_by_the_next_call(api, session):
     """A cancelled submission cancels its poll of ended tasks, and no other one is refused by it."""
     async with session.budget(cents=40) as budget:
         await _submit(session)
@@ -149,7 +146,7 @@ async def test_a_cancelled_poll_is_repeated_by_the_next_call(
     assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
 
 
-async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_outlives_the_scope_is_settled(api, session):
     """The sums still change when it ends after the scope was left."""
     async with session.budget(cents=100) as budget:
         task_id = await _submit(session)
@@ -158,7 +155,7 @@ async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, session: 
     assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, 0)
 
 
-async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, session: BrowserUseSession):
+async def test_a_budget_is_shared_by_entering_it_again(api, session):
     """One budget for many requests of a program: several asyncio tasks enter it at once."""
     budget = session.budget(cents=100)
 
@@ -171,7 +168,7 @@ async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, session: Br
     assert budget.spent_cents == 3 * THREE_STEPS
 
 
-async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, session: BrowserUseSession):
+async def test_a_lost_answer_keeps_its_reservation(api, session):
     """The task may exist: its reservation stays until it is found, or certainly does not exist."""
     for fault, spent in ((LATE, THREE_STEPS), (LOST_BEFORE, Decimal(0))):
         api.break_calls("run", {0: fault})
@@ -187,7 +184,7 @@ async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, session: Browse
             assert (budget.spent_cents, budget.reserved_cents) == (spent, 0)
 
 
-async def test_an_adopted_task_is_charged_once(api: FakeApi, session: BrowserUseSession):
+async def test_an_adopted_task_is_charged_once(api, session):
     """A task that is found after its answer was lost has the reservation of its submission."""
     api.break_calls("run", {1: LOST_AFTER})
     async with session.budget(cents=30) as budget:
@@ -197,9 +194,7 @@ async def test_an_adopted_task_is_charged_once(api: FakeApi, session: BrowserUse
 
 
 @pytest.mark.parametrize("is_plain", [True, False], ids=["tasks.run", "submit"])
-async def test_what_was_refused_costs_nothing(
-    api: FakeApi, session: BrowserUseSession, is_plain: bool
-):
+async def test_what_was_refused_costs_nothing(api, session, is_plain):
     """An answer that says that nothing was created releases the reservation."""
     api.break_calls("run", {0: Fault(status=402)})
     create = session.tasks.run if is_plain else session.submit
@@ -210,7 +205,7 @@ async def test_what_was_refused_costs_nothing(
     assert _amounts(budget) == (0, 0, 1000)
 
 
-async def test_the_plain_call_is_bounded_too(api: FakeApi, session: BrowserUseSession):
+async def test_the_plain_call_is_bounded_too(api, session):
     """`session.tasks.run` reserves, keeps the possible cost of a lost answer, and is settled."""
     api.break_calls("run", {2: LOST_AFTER})
     async with session.budget(cents=60) as budget:
@@ -224,9 +219,7 @@ async def test_the_plain_call_is_bounded_too(api: FakeApi, session: BrowserUseSe
     assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
 
 
-async def test_a_cancelled_submission_that_was_not_sent_is_free(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_cancelled_submission_that_was_not_sent_is_free(api, session):
     """Cancelled while it waits to be sent again, after a 429, it reserves nothing."""
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     async with session.budget(cents=60) as budget:
@@ -240,9 +233,7 @@ async def test_a_cancelled_submission_that_was_not_sent_is_free(
     assert _amounts(budget) == (0, 0, 60)
 
 
-async def test_the_step_that_only_reports_the_limit_is_free(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_the_step_that_only_reports_the_limit_is_free(api, session):
     """A task that fails at its limit shows one step more than it pays for."""
     api.next_tasks = [FakeTask(life=((0.0, "running"), (9.0, "failed")), steps=4)]
     async with session.budget(cents=60) as budget:
@@ -253,9 +244,7 @@ async def test_the_step_that_only_reports_the_limit_is_free(
     assert budget.spent_cents == THREE_STEPS
 
 
-async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(api, session):
     """Items that do not fit the scope are left for the next run, and are no dead letters."""
     requests = ["Buy milk", "Buy bread", "Buy eggs"]
     async with session.budget(cents=40) as budget:
@@ -267,7 +256,7 @@ async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
     assert (batch.progress.next_cents, budget.spent_cents) == (31, 2 * THREE_STEPS)
 
 
-async def test_a_budget_is_left_where_it_was_entered(session: BrowserUseSession):
+async def test_a_budget_is_left_where_it_was_entered(session):
     """Leaving it in another asyncio task, as some fixtures do, is an error."""
     budget = session.budget(cents=100)
     await asyncio.create_task(budget.__aenter__())
@@ -276,7 +265,7 @@ async def test_a_budget_is_left_where_it_was_entered(session: BrowserUseSession)
         await asyncio.create_task(budget.__aexit__())
 
 
-async def test_budgets_that_are_left_take_no_memory(api: FakeApi, session: BrowserUseSession):
+async def test_budgets_that_are_left_take_no_memory(api, session):
     """A session does not keep the budgets of tasks whose end it never sees."""
     await session.submit("Buy milk")  # opens the connection, which keeps its first context
 
@@ -292,13 +281,13 @@ async def test_budgets_that_are_left_take_no_memory(api: FakeApi, session: Brows
 
 
 @pytest.mark.parametrize("cents", [-1, float("nan"), "5", None, True])
-async def test_an_amount_is_a_number(session: BrowserUseSession, cents: object):
+async def test_an_amount_is_a_number(session, cents):
     """A value that is no amount is refused where the scope is created."""
     with pytest.raises(errors.InvalidRequestError, match="cents must be a number of cents"):
         session.budget(cents=cents)  # type: ignore[arg-type]
 
 
-async def test_the_repr_of_a_budget_shows_its_amounts(open_session: OpenSession):
+async def test_the_repr_of_a_budget_shows_its_amounts(open_session):
     """In dollars, as everywhere for people."""
     budget = (await open_session()).budget(cents=10)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.testing import Scenario, ScriptedExecutor, ThreadedServer
+from browser_use_async.testing import Scenario, ScriptedExecutor
 
 
 class _NoAddresses:
@@ -17,13 +17,13 @@ class _NoAddresses:
 
 
 @pytest.fixture
-def browser_use_server_options() -> dict[str, object]:
+def browser_use_server_options():
     """A server whose searches find nothing."""
     executor = ScriptedExecutor({"Stroll": Scenario(step_seconds=0.7)})
     return {"search": _NoAddresses(), "executor": executor}
 
 
-async def test_searches_cost_their_price(browser_use_session: BrowserUseSession):
+async def test_searches_cost_their_price(browser_use_session):
     """An answered search is spent at once; one that does not fit is not sent."""
     async with browser_use_session.budget(cents=12) as budget:
         await browser_use_session.search.simple_search("tea", max_websites=5)
@@ -32,9 +32,7 @@ async def test_searches_cost_their_price(browser_use_session: BrowserUseSession)
             await browser_use_session.search.search_url("https://example.com", "tea", depth=3)
 
 
-async def test_a_search_that_may_have_been_paid_stays_reserved(
-    browser_use_session: BrowserUseSession,
-):
+async def test_a_search_that_may_have_been_paid_stays_reserved(browser_use_session):
     """A service that fails does not say whether the search was paid."""
     async with browser_use_session.budget(cents=12) as budget:
         with pytest.raises(errors.InternalServerError):
@@ -43,7 +41,7 @@ async def test_a_search_that_may_have_been_paid_stays_reserved(
     assert (budget.spent_cents, budget.reserved_cents) == (0, 2)
 
 
-async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSession):
+async def test_no_budget_bounds_a_schedule(browser_use_session):
     """Inside a scope a schedule is refused before anything is sent; a profile is free."""
     create = browser_use_session.scheduled_tasks.create
     schedule = {"task": "Buy milk", "schedule_type": "interval", "interval_minutes": 5}
@@ -58,7 +56,7 @@ async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSessio
 
 
 @pytest.mark.long
-async def test_ends_in_held_calls_are_settled(browser_use_server: ThreadedServer):
+async def test_ends_in_held_calls_are_settled(browser_use_server):
     """The cost of a task that the service sends in a held call is settled."""
     key, url = browser_use_server.api_key, browser_use_server.base_url
     async with (

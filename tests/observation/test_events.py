@@ -103,14 +103,12 @@ class TaskPaused(events.SessionEvent):
 
 
 @pytest.mark.parametrize(("event", "level", "sentence", "entry"), EVENTS)
-def test_an_event_brings_all_that_is_shown(
-    event: events.SessionEvent, level: int, sentence: str, entry: tuple[str, str] | None
-) -> None:
+def test_an_event_brings_all_that_is_shown(event, level, sentence, entry):
     """Its level, its sentence, and its entry in a timeline."""
     assert (event.level, str(event), event.entry) == (level, sentence, entry)
 
 
-def test_each_event_has_its_rows() -> None:
+def test_each_event_has_its_rows():
     """The rows above have every event that users can import."""
     public = [getattr(events, name) for name in events.__all__]
     kinds = {each for each in public if issubclass(each, events.SessionEvent)}
@@ -119,9 +117,7 @@ def test_each_event_has_its_rows() -> None:
 
 
 @pytest.mark.parametrize("event", [each for each, *_ in EVENTS] + [TaskPaused("t-1")])
-def test_every_reader_shows_what_an_event_brings(
-    event: events.SessionEvent, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_every_reader_shows_what_an_event_brings(event, caplog):
     """The log, `on_event` and the timeline take any event, also one that they do not know."""
     caplog.set_level(logging.INFO)
     heard: list[object] = []
@@ -140,7 +136,7 @@ def test_every_reader_shows_what_an_event_brings(
 
 
 @pytest.mark.parametrize("event", [each for each, *_ in EVENTS] + [TaskPaused("t-1")])
-async def test_the_command_line_shows_what_an_event_brings(event: events.SessionEvent) -> None:
+async def test_the_command_line_shows_what_an_event_brings(event):
     """Its sentence, as a note or as a warning; after an attempt to end a task a command, too."""
     text = io.StringIO()
     reporter = EventReporter(Console(stdout=io.StringIO(), stderr=text))

@@ -13,7 +13,7 @@ import pytest
 from browser_use_async import BrowserUseSession, RetryPolicy, errors
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_api import Fault
 from tests.support.hygiene import KEY, SECRET
 from tests.support.patience import PATIENCE
 
@@ -30,9 +30,7 @@ def _lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 
 
 @pytest.mark.looptime
-async def test_each_attempt_is_a_line(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_each_attempt_is_a_line(api, session, caplog):
     """Route, result, attempt and request, for failures and successes."""
     task = api.add()
     headers = {"X-Request-ID": "req-7"}
@@ -52,9 +50,7 @@ async def test_each_attempt_is_a_line(
 
 
 @pytest.mark.looptime
-async def test_retries_slots_and_adoptions_are_logged(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_retries_slots_and_adoptions_are_logged(api, session, caplog):
     """Each cause of a slow call is one INFO line."""
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     faults = {
@@ -76,9 +72,7 @@ async def test_retries_slots_and_adoptions_are_logged(
 
 
 @pytest.mark.looptime
-async def test_a_pause_of_the_service_is_logged_once(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_pause_of_the_service_is_logged_once(api, session, caplog):
     """A hundred refused calls are one line, which says for how long all of them wait."""
     api.break_calls("ping", {1: Fault(status=429, headers={"Retry-After": "7"})})
 
@@ -88,9 +82,7 @@ async def test_a_pause_of_the_service_is_logged_once(
     assert pauses == ["the service asked for a pause of 7 s: every call of this session waits"]
 
 
-async def test_a_cancelled_attempt_is_a_line_too(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_cancelled_attempt_is_a_line_too(api, session, caplog):
     """The attempt is in the log, although its answer was not awaited."""
     api.break_calls("ping", {1: Fault(delay=60.0)})
     call = asyncio.create_task(session.ping())
@@ -103,7 +95,7 @@ async def test_a_cancelled_attempt_is_a_line_too(
     assert _lines(caplog, logging.DEBUG) == ["#1 GET /ping cancelled in N ms, attempt 1 of 4"]
 
 
-async def test_no_secret_is_in_any_line(caplog: pytest.LogCaptureFixture, tmp_path: Path):
+async def test_no_secret_is_in_any_line(caplog, tmp_path):
     """A whole task with secrets, files and links, on both sides, at the lowest level."""
     caplog.set_level(logging.DEBUG)
     executor = ScriptedExecutor()
@@ -184,7 +176,7 @@ def test_the_variable_shows_the_log():
 
 @pytest.mark.long
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_a_line_is_shown_once(place: str):
+def test_a_line_is_shown_once(place):
     """A program with handlers of its own, added before the session or after it, shows each once."""
     configured = {place: "logging.basicConfig(level=logging.DEBUG)"}
 
@@ -199,9 +191,7 @@ def test_a_level_of_the_program_stays():
     assert _stderr("debug", before=before) == ""
 
 
-def test_another_level_is_refused(
-    monkeypatch: pytest.MonkeyPatch, package_log: logging.Logger
-) -> None:
+def test_another_level_is_refused(monkeypatch, package_log):
     """A typing error is raised when the session is created, with the choices."""
     monkeypatch.setenv("BROWSER_USE_LOG", "verbose")
 
@@ -210,7 +200,7 @@ def test_another_level_is_refused(
     assert package_log.handlers == []
 
 
-def test_no_handler_is_attached(package_log: logging.Logger) -> None:
+def test_no_handler_is_attached(package_log):
     """Warnings of a program without a configuration reach stderr: some are about money."""
     BrowserUseSession("key", retry=RetryPolicy(max_attempts=1))
 

@@ -22,8 +22,7 @@ from browser_use_async.observing.telemetry import instrument
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.webhooks.events import Event, read_event
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import KEY, SECRET, raises
 
@@ -73,7 +72,7 @@ class Source:
 
 
 @pytest.mark.looptime
-async def test_a_task_is_one_span_linked_across_sessions(api: FakeApi, open_session: OpenSession):
+async def test_a_task_is_one_span_linked_across_sessions(api, open_session):
     """One session submits and another one waits: the task's span has the service's times."""
     here, there = Spans(), Spans()
     session, other = await open_session(), await open_session()
@@ -112,9 +111,7 @@ async def test_a_task_is_one_span_linked_across_sessions(api: FakeApi, open_sess
 
 
 @pytest.mark.looptime
-async def test_the_metadata_links_processes_without_a_token(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_the_metadata_links_processes_without_a_token(api, open_session):
     """A process with only the task's id, or a webhook, finds the trace in a reserved pair."""
     here, there = Spans(), Spans()
     session, other = await open_session(), await open_session()
@@ -141,7 +138,7 @@ async def test_the_metadata_links_processes_without_a_token(
 
 
 @pytest.mark.looptime
-async def test_pairs_of_the_users_own_come_first(api: FakeApi, session: BrowserUseSession):
+async def test_pairs_of_the_users_own_come_first(api, session):
     """Nine own pairs leave room for one, which is the mark; the token has the trace."""
     spans = Spans()
     instrument(session, spans.provider)
@@ -156,7 +153,7 @@ async def test_pairs_of_the_users_own_come_first(api: FakeApi, session: BrowserU
     assert re.fullmatch(expected, handle.to_token())
 
 
-async def test_tokens_of_every_kind_are_read(api: FakeApi, session: BrowserUseSession):
+async def test_tokens_of_every_kind_are_read(api, session):
     """Old tokens, new ones in a session without spans, and texts that only begin like one."""
     traceparent = f"00-{'a1' * 16}-{'b2' * 8}-01"
 
@@ -169,7 +166,7 @@ async def test_tokens_of_every_kind_are_read(api: FakeApi, session: BrowserUseSe
 
 
 @pytest.mark.looptime
-async def test_each_attempt_is_a_span(api: FakeApi, session: BrowserUseSession):
+async def test_each_attempt_is_a_span(api, session):
     """By HTTP's conventions: a span for each request, with the number of the repetition."""
     spans = Spans()
     instrument(session, spans.provider)
@@ -194,7 +191,7 @@ async def test_each_attempt_is_a_span(api: FakeApi, session: BrowserUseSession):
 
 
 @pytest.mark.looptime
-async def test_a_task_that_failed(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_failed(api, session):
     """The span says so, and the searches for a lost answer belong to the submission."""
     spans = Spans()
     instrument(session, spans.provider)
@@ -213,7 +210,7 @@ async def test_a_task_that_failed(api: FakeApi, session: BrowserUseSession):
 
 
 @pytest.mark.looptime
-async def test_spans_contain_no_secret(api: FakeApi, session: BrowserUseSession):
+async def test_spans_contain_no_secret(api, session):
     """No key, no task secret, no text of a task, for any error."""
     spans = Spans()
     instrument(session, spans.provider)
@@ -227,9 +224,7 @@ async def test_spans_contain_no_secret(api: FakeApi, session: BrowserUseSession)
     assert [each for each in (KEY, SECRET, "Buy milk") if each in shown] == []
 
 
-async def test_an_exception_of_a_middleware_is_recorded_by_its_type(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_an_exception_of_a_middleware_is_recorded_by_its_type(api, open_session):
     """A program's own error may quote a task: the spans have its type, not its text."""
 
     async def refuse(
@@ -251,7 +246,7 @@ async def test_an_exception_of_a_middleware_is_recorded_by_its_type(
 
 
 @pytest.mark.looptime
-async def test_a_second_instrumenting_replaces_the_first(api: FakeApi, open_session: OpenSession):
+async def test_a_second_instrumenting_replaces_the_first(api, open_session):
     """Each span is written once, to the newest provider."""
     session, first, second = await open_session(), Spans(), Spans()
     instrument(session, first.provider)
@@ -277,9 +272,7 @@ class _Broken(SpanProcessor):
 
 
 @pytest.mark.looptime
-async def test_a_span_that_cannot_be_written_ends_no_call(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_span_that_cannot_be_written_ends_no_call(api, open_session, caplog):
     """An exception of a span processor is logged; the task is created once, awaited and read."""
     session, provider = await open_session(), TracerProvider()
     provider.add_span_processor(_Broken())
@@ -292,7 +285,7 @@ async def test_a_span_that_cannot_be_written_ends_no_call(
 
 
 @pytest.mark.looptime
-async def test_without_telemetry_nothing_is_added(api: FakeApi, session: BrowserUseSession):
+async def test_without_telemetry_nothing_is_added(api, session):
     """A session without instrumentation sends the mark alone."""
     handle = await session.submit("Buy milk")
 
@@ -302,7 +295,7 @@ async def test_without_telemetry_nothing_is_added(api: FakeApi, session: Browser
 
 
 @pytest.mark.looptime
-async def test_the_name_of_the_pair_is_reserved(session: BrowserUseSession):
+async def test_the_name_of_the_pair_is_reserved(session):
     """A user's pair of that name would be mistaken for a trace."""
     with raises(errors.InvalidRequestError):
         await session.submit("Buy milk", metadata={TRACE_KEY: "x"})

@@ -8,10 +8,9 @@ import tracemalloc
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, errors
+from browser_use_async import PollPolicy, RetryPolicy, errors
 from browser_use_async.events import Timeline
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import KEY, SECRET, raises
 
@@ -27,7 +26,7 @@ def _entries(timeline: Timeline | None) -> list[tuple[str, str]]:
     return [(each.kind, re.sub(r"[\d.]+ s$", "N s", each.text)) for each in timeline]
 
 
-async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, session: BrowserUseSession):
+async def test_a_lost_answer_is_recorded_to_its_end(api, session):
     """A lost reply, two 503s and an adoption: these entries, in this order, and no others."""
     faults = {("run", 1): LOST, ("list", 1): Fault(status=503), ("list", 2): Fault(status=503)}
     api.fault = lambda call: faults.get((call.route, call.number))
@@ -48,7 +47,7 @@ async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, session: Brows
     assert [each.time for each in timeline] == sorted(each.time for each in timeline)
 
 
-async def test_a_lost_answer_without_a_task(api: FakeApi, session: BrowserUseSession):
+async def test_a_lost_answer_without_a_task(api, session):
     """The error has the request, its failure, and the search without a result."""
     api.break_calls("run", {1: Fault(cut=True)})
 
@@ -62,7 +61,7 @@ async def test_a_lost_answer_without_a_task(api: FakeApi, session: BrowserUseSes
     ]
 
 
-async def test_waits_for_slots_are_recorded(api: FakeApi, session: BrowserUseSession):
+async def test_waits_for_slots_are_recorded(api, session):
     """Each refusal for lack of a slot, that the call waits for one, and each request after that."""
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     api.break_calls("run", {1: full, 2: full})
@@ -81,7 +80,7 @@ async def test_waits_for_slots_are_recorded(api: FakeApi, session: BrowserUseSes
     ]
 
 
-async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
+async def test_the_life_of_a_task(api, open_session):
     """Statuses in order, failed polls and stops; successful polls are counted and not listed."""
     session = await open_session(poll=PollPolicy(interval=1.0))
     api.next_tasks = [lives(1e6)]
@@ -109,9 +108,7 @@ async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
     assert session.handle(handle.id).timeline() == handle.timeline()
 
 
-async def test_the_error_of_a_failed_task_has_its_timeline(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_the_error_of_a_failed_task_has_its_timeline(api, session):
     """The error of `run_and_wait` about a task that ended has the whole timeline."""
     api.next_tasks = [lives(5.0, "failed")]
 
@@ -122,7 +119,7 @@ async def test_the_error_of_a_failed_task_has_its_timeline(
     assert (kinds[:2], kinds[-1]) == (["sent", "answered"], "status seen")
 
 
-async def test_a_call_that_fails(api: FakeApi, open_session: OpenSession):
+async def test_a_call_that_fails(api, open_session):
     """Each attempt and each pause; one that fails at once has one entry."""
     session = await open_session(retry=RetryPolicy(max_attempts=2))
     api.break_calls("ping", {0: Fault(status=503)})
@@ -137,7 +134,7 @@ async def test_a_call_that_fails(api: FakeApi, open_session: OpenSession):
     assert _entries(missing.value.timeline) == [("failed", "GET /task/{task_id}: status 404")]
 
 
-async def test_a_wait_for_another_clients_task(api: FakeApi, session: BrowserUseSession):
+async def test_a_wait_for_another_clients_task(api, session):
     """A wait without entries has at least its last status."""
     task = api.add(lives(1e6))
 
@@ -149,7 +146,7 @@ async def test_a_wait_for_another_clients_task(api: FakeApi, session: BrowserUse
     assert caught.value.timeline.polls > 0
 
 
-async def test_an_empty_timeline(session: BrowserUseSession):
+async def test_an_empty_timeline(session):
     """Without a call there is no entry."""
     with raises(errors.InvalidRequestError) as caught:
         await session.submit("x", key="")
@@ -159,7 +156,7 @@ async def test_an_empty_timeline(session: BrowserUseSession):
 
 
 @pytest.mark.long
-async def test_it_is_bounded(api: FakeApi, open_session: OpenSession):
+async def test_it_is_bounded(api, open_session):
     """A thousand retries keep the first entries and the last ones, and count the others."""
     policy = RetryPolicy(max_attempts=1000, base_delay=0.01, max_delay=0.01, budget=None)
     session = await open_session(retry=policy)
@@ -177,7 +174,7 @@ async def test_it_is_bounded(api: FakeApi, open_session: OpenSession):
     assert len(pickle.dumps(timeline)) < 10_000
 
 
-async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSession):
+async def test_it_pickles_and_shows_no_secret(api, open_session):
     """Pickled errors and their copies have it; no event shows a secret either."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -202,7 +199,7 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
 
 
 @pytest.mark.long
-async def test_waits_stay_light(api: FakeApi, open_session: OpenSession):
+async def test_waits_stay_light(api, open_session):
     """Ten thousand waits without a failure record nothing."""
     count = 10_000
     session = await open_session(poll=PollPolicy(interval=300.0))

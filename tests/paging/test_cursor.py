@@ -59,9 +59,7 @@ def _check(tasks: ChurningList, ids: list[str]) -> None:
     echo=True,
     prefetch=0,
 )
-async def test_births_alone(
-    count: int, churn: list[Churn], page_size: int, limit: int, echo: bool, prefetch: int
-):
+async def test_births_alone(count, churn, page_size, limit, echo, prefetch):
     """Tasks are created between pages: 0 duplicates, 0 misses, and an end."""
     tasks = ChurningList.of(count, churn, limit=limit, echo=echo)
 
@@ -78,9 +76,7 @@ async def test_births_alone(
     limit=st.integers(1, 30),
     prefetch=st.integers(0, 1),
 )
-async def test_births_and_deletions(
-    count: int, churn: list[Churn], page_size: int, limit: int, prefetch: int
-):
+async def test_births_and_deletions(count, churn, page_size, limit, prefetch):
     """Tasks are created and deleted, also in equal numbers: 0 duplicates, 0 misses, and an end."""
     tasks = ChurningList.of(count, churn, limit=limit)
 
@@ -117,7 +113,7 @@ async def test_a_thousand_lists_in_motion():
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
-async def test_a_quiet_list_costs_its_pages(prefetch: int):
+async def test_a_quiet_list_costs_its_pages(prefetch):
     """Without changes there are exactly as many reads as pages."""
     for count, reads in ((0, 1), (1, 1), (10, 1), (11, 2), (95, 10), (100, 10)):
         tasks = ChurningList.of(count)
@@ -147,7 +143,7 @@ async def test_a_row_on_a_page_while_one_comes_and_one_goes():
 
 @pytest.mark.parametrize("limit", [1, 7, 50])
 @pytest.mark.parametrize("echo", [True, False], ids=["echoed", "silent"])
-async def test_smaller_pages_than_asked_for(limit: int, echo: bool):
+async def test_smaller_pages_than_asked_for(limit, echo):
     """A server that limits the page size, whether it says so or not, is read to its end."""
     tasks = ChurningList.of(60, limit=limit, echo=echo)
 
@@ -199,7 +195,7 @@ BOUND, BOUND_OF_CHANGING_LIES = 30, 400  # pages; a count that changes may be a 
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
-async def test_reading_ends_on_servers_with_wrong_answers(prefetch: int):
+async def test_reading_ends_on_servers_with_wrong_answers(prefetch):
     """For any answers of the server, the iterator ends, and yields no task twice."""
     most = most_changing = 0
     for name, (lies, complete) in LIES.items():

@@ -10,7 +10,7 @@ from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.paging import PageIterator
 from browser_use_async.types import TaskPage
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import FakeTask, Fault
 
 
 class Slow:
@@ -38,7 +38,7 @@ class Slow:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(("prefetch", "seconds"), [(0, 10.0), (1, 6.0)])
-async def test_reading_ahead(prefetch: int, seconds: float):
+async def test_reading_ahead(prefetch, seconds):
     """With prefetch one read runs while the caller works, and never two."""
     server = Slow(50)
     during: list[int] = []
@@ -55,7 +55,7 @@ async def test_reading_ahead(prefetch: int, seconds: float):
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("by", ["rows", "pages"])
-async def test_a_caller_that_stops_cancels_the_read_ahead(by: str):
+async def test_a_caller_that_stops_cancels_the_read_ahead(by):
     """Closing the iterator ends the running read, before `aclose` returns."""
     server = Slow(50)
     iterator = PageIterator(server.fetch, page_size=10)
@@ -194,7 +194,7 @@ async def test_each_loop_reads_anew():
     ],
     ids=str,
 )
-async def test_impossible_options_are_refused(options: dict[str, Any], field: str):
+async def test_impossible_options_are_refused(options, field):
     """Options are checked before any read."""
     async with BrowserUseSession(api_key="bu_x") as session:
         with pytest.raises(errors.InvalidRequestError) as caught:
@@ -204,7 +204,7 @@ async def test_impossible_options_are_refused(options: dict[str, Any], field: st
 
 
 @pytest.mark.looptime
-async def test_a_session_reads_its_tasks(api: FakeApi, session: BrowserUseSession):
+async def test_a_session_reads_its_tasks(api, session):
     """Over the wire: all tasks once, newest first, with a fault that is retried."""
     for number in range(25):
         api.add(FakeTask(task=str(number)))
@@ -218,7 +218,7 @@ async def test_a_session_reads_its_tasks(api: FakeApi, session: BrowserUseSessio
 
 
 @pytest.mark.looptime
-async def test_a_naive_loop_over_a_busy_account(api: FakeApi, session: BrowserUseSession):
+async def test_a_naive_loop_over_a_busy_account(api, session):
     """Over the wire, tasks are created all the time, and none comes twice or is missed."""
     before = [api.add(FakeTask()).id for _ in range(80)]
     api.latency = 0.1

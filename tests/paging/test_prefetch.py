@@ -32,7 +32,7 @@ async def _sweep(seeds: range, depth: int, *, deletions: bool) -> int:
 @pytest.mark.long
 @pytest.mark.parametrize("deletions", [False, True], ids=["births", "births and deletions"])
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_exact_under_churn(depth: int, deletions: bool):
+async def test_exact_under_churn(depth, deletions):
     """Answers in any order while tasks come and go: 0 duplicates, 0 misses, and an end."""
     at_once = await _sweep(range(120), depth, deletions=deletions)
 
@@ -42,7 +42,7 @@ async def test_exact_under_churn(depth: int, deletions: bool):
 @pytest.mark.torture
 @pytest.mark.parametrize("deletions", [False, True], ids=["births", "births and deletions"])
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_exact_under_much_churn(depth: int, deletions: bool):
+async def test_exact_under_much_churn(depth, deletions):
     """The same for some thousand lists."""
     await _sweep(range(1000, 4000), depth, deletions=deletions)
 
@@ -134,7 +134,7 @@ async def test_back_to_one_at_a_time_when_the_count_shrinks():
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(("depth", "seconds"), [(1, 40), (4, 11), (8, 6)])
-async def test_as_many_at_once_as_asked_for(depth: int, seconds: int):
+async def test_as_many_at_once_as_asked_for(depth, seconds):
     """40 pages that take a second each: the deeper the faster, and never more at once."""
     server = Backwards(ChurningList.of(400), {})
 
@@ -160,7 +160,7 @@ async def test_closing_ends_all_reads():
 
 
 @pytest.mark.parametrize("depth", [4, 8])
-async def test_the_reads_of_a_quiet_list(depth: int):
+async def test_the_reads_of_a_quiet_list(depth):
     """Without changes there are exactly as many reads as pages."""
     for count, reads in ((0, 1), (10, 1), (30, 3), (31, 4), (100, 10), (990, 99)):
         tasks = ChurningList.of(count)
@@ -170,7 +170,7 @@ async def test_the_reads_of_a_quiet_list(depth: int):
 
 
 @pytest.mark.parametrize("limit", [1, 7, 50])
-async def test_smaller_pages_than_asked_for(limit: int):
+async def test_smaller_pages_than_asked_for(limit):
     """A server that limits the page size is read to its end, in order."""
     tasks = ChurningList.of(60, limit=limit)
 

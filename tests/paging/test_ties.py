@@ -54,14 +54,14 @@ async def _sweep(seeds: range, depth: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("depth", [0, 1, 4])
-async def test_exact_among_tasks_of_one_date(depth: int):
+async def test_exact_among_tasks_of_one_date(depth):
     """Up to 500 tasks of one date while tasks come and go: none twice, none missed."""
     await _sweep(range(60), depth)
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("depth", [0, 1, 4])
-async def test_exact_among_many_more(depth: int):
+async def test_exact_among_many_more(depth):
     """The same for a thousand lists."""
     await _sweep(range(1000, 2000), depth)
 
@@ -85,7 +85,7 @@ async def _read_until(tasks: ChurningList, stop: int, size: int = 10) -> tuple[l
 
 @pytest.mark.long
 @pytest.mark.parametrize("count", [20, 150, 1500])
-async def test_tokens_among_ties_of_any_size(count: int):
+async def test_tokens_among_ties_of_any_size(count):
     """With all filters: 11 characters for each task of the last one's date, exact from there."""
     tasks = ChurningList.of(count + 21)
     for each in tasks.rows[1 : count + 1]:
@@ -108,7 +108,7 @@ async def test_tokens_among_ties_of_any_size(count: int):
 
 @pytest.mark.parametrize("births", [0, 3, 400])
 @pytest.mark.parametrize("deaths", [0, 1, 60, 120])
-async def test_many_changes_between_two_processes(births: int, deaths: int):
+async def test_many_changes_between_two_processes(births, deaths):
     """The place among tasks of one date is found wherever it is then."""
     tasks = _one_date(300)
     ids, token = await _read_until(tasks, 150)
@@ -124,7 +124,7 @@ async def test_many_changes_between_two_processes(births: int, deaths: int):
 
 
 @pytest.mark.parametrize("change", ["the last ones deleted", "all deleted", "reversed", "shuffled"])
-async def test_other_tasks_where_the_last_ones_were(change: str):
+async def test_other_tasks_where_the_last_ones_were(change):
     """The order of tasks of one date is not specified, and a token does not depend on it."""
     tasks = _one_date(300)
     ids, token = await _read_until(tasks, 150)

@@ -37,7 +37,7 @@ async def _sweep(seeds: range, depth: int) -> int:
 
 @pytest.mark.long
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_exact_under_churn(depth: int):
+async def test_exact_under_churn(depth):
     """Stopped and resumed while tasks come and go: 0 duplicates, 0 misses, and an end."""
     longest = await _sweep(range(70), depth)
     assert longest < 300
@@ -45,14 +45,14 @@ async def test_exact_under_churn(depth: int):
 
 @pytest.mark.torture
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_exact_under_much_churn(depth: int):
+async def test_exact_under_much_churn(depth):
     """The same for some thousand lists."""
     await _sweep(range(1000, 4000), depth)
 
 
 @pytest.mark.parametrize("by_pages", [False, True], ids=["rows", "pages"])
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_at_every_place(depth: int, by_pages: bool):
+async def test_at_every_place(depth, by_pages):
     """For every last row or page of the first process, while the list changes."""
     places = 12 if by_pages else 45
     for place in range(places):
@@ -67,7 +67,7 @@ async def test_at_every_place(depth: int, by_pages: bool):
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_same_order_on_a_quiet_list(depth: int):
+async def test_same_order_on_a_quiet_list(depth):
     """Another process after every single row: the same tasks in the same order."""
     tasks = ChurningList.of(40)
 
@@ -90,7 +90,7 @@ async def test_a_page_number_is_no_token():
 
 
 @pytest.mark.parametrize("stop", range(0, 31, 5))
-async def test_tasks_of_the_same_moment(stop: int):
+async def test_tasks_of_the_same_moment(stop):
     """Equal dates decide nothing; the ids at the border do."""
     tasks = ChurningList.of(30, [Churn(), Churn(0, (0.1,) * 3)])
     for each in tasks.rows:
@@ -102,7 +102,7 @@ async def test_tasks_of_the_same_moment(stop: int):
 
 
 @pytest.mark.parametrize("kind", ["undated", "half dated", "oldest first"])
-async def test_lists_without_a_usable_date(kind: str):
+async def test_lists_without_a_usable_date(kind):
     """Then the token has all ids, and nothing is yielded twice or missed."""
     for stop in range(30):
         tasks = ChurningList.of(30)
@@ -134,7 +134,7 @@ async def test_a_resumed_reader_reads_at_once():
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-async def test_tokens_stay_short(depth: int):
+async def test_tokens_stay_short(depth):
     """After each of 50 pages the token has less than 300 characters."""
     iterator = PageIterator(ChurningList.of(5000).fetch, prefetch=depth)
 
@@ -232,7 +232,7 @@ async def test_filters_come_along():
     "text",
     ["", "bup3.", "bup3.eJw", "{}", "bu3." + "0" * 32, "bup3." + "é" * 40, "bup2.eJw", 7, b"bup3."],
 )
-async def test_what_is_no_token_is_refused(text: Any):
+async def test_what_is_no_token_is_refused(text):
     """Other texts are refused before any read, whatever they are."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         PageIterator(ChurningList.of(1).fetch, resume=text)
@@ -269,14 +269,14 @@ def _signed(head: bytes) -> str:
         "a list for statuses",
     ],
 )
-async def test_a_forged_token_is_refused(text: str):
+async def test_a_forged_token_is_refused(text):
     """It may come from a browser that was given a cursor: the error is that of any other text."""
     with pytest.raises(errors.InvalidRequestError, match="no resume token"):
         PageIterator(ChurningList.of(1).fetch, resume=text)
 
 
 @pytest.mark.parametrize("place", range(5, 60, 6))
-async def test_a_damaged_token_is_refused(place: int):
+async def test_a_damaged_token_is_refused(place):
     """Cut off, or with one character changed."""
     iterator = PageIterator(ChurningList.of(30).fetch, page_size=10)
     await anext(pages := iterator.pages())

@@ -62,9 +62,7 @@ async def _ids(fetch: Fetch, size: int) -> list[int]:
 
 @pytest.mark.long
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
-async def test_births_cause_no_miss_and_no_duplicate(
-    newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
-):
+async def test_births_cause_no_miss_and_no_duplicate(newest_first, start, size, churn):
     """Births in either direction: exact, and it ends."""
     listed = Listed(start, [(births, []) for births, _deaths in churn], newest_first=newest_first)
 
@@ -76,9 +74,7 @@ async def test_births_cause_no_miss_and_no_duplicate(
 
 @pytest.mark.long
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
-async def test_deletions_cause_no_miss_and_no_duplicate(
-    newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
-):
+async def test_deletions_cause_no_miss_and_no_duplicate(newest_first, start, size, churn):
     """Deletions anywhere: exact, and it ends."""
     listed = Listed(start, [(0, deaths) for _births, deaths in churn], newest_first=newest_first)
 
@@ -89,7 +85,7 @@ async def test_deletions_cause_no_miss_and_no_duplicate(
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-async def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first: bool):
+async def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first):
     """A page full of births before every page does not keep the reader from its end."""
     listed = Listed(100, [(10, [])] * 1000, newest_first=newest_first)
 
@@ -107,7 +103,7 @@ async def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first: bool
         (False, 4, [1, 2, 1, 2, 3, 4]),  # what was created after the start is not read
     ],
 )
-async def test_a_birth_shows_the_order(newest_first: bool, births: int, pages: list[int]):
+async def test_a_birth_shows_the_order(newest_first, births, pages):
     """When the list grows, the first page is read once more, and then only unread rows."""
     listed = Listed(20, [(births, [])], newest_first=newest_first)
 

@@ -4,17 +4,16 @@ import asyncio
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
+from browser_use_async import PollPolicy, TaskStatus, errors
 from browser_use_async.transport.config import Runtime
-from tests.support.api_bench import OpenSession
 from tests.support.chance import NoChance
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_api import Call, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
 
 @pytest.mark.looptime
-async def test_the_deadline_hits_while_sleeping(api: FakeApi, session: BrowserUseSession):
+async def test_the_deadline_hits_while_sleeping(api, session):
     """Between two polls the wait ends on time, carries the id, and leaves the task alone."""
     task = api.add(lives(1e6))
 
@@ -29,7 +28,7 @@ async def test_the_deadline_hits_while_sleeping(api: FakeApi, session: BrowserUs
 
 
 @pytest.mark.looptime
-async def test_the_deadline_hits_while_polling(api: FakeApi, session: BrowserUseSession):
+async def test_the_deadline_hits_while_polling(api, session):
     """A poll in progress is dropped at the deadline."""
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(delay=25.0) if call.at > 50.0 else None
@@ -43,7 +42,7 @@ async def test_the_deadline_hits_while_polling(api: FakeApi, session: BrowserUse
 
 
 @pytest.mark.looptime
-async def test_the_deadline_hits_while_backing_off(api: FakeApi, session: BrowserUseSession):
+async def test_the_deadline_hits_while_backing_off(api, session):
     """An outage does not move the deadline."""
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=503) if call.at > 5.0 else None
@@ -56,9 +55,7 @@ async def test_the_deadline_hits_while_backing_off(api: FakeApi, session: Browse
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("before", [0.05, 0.2, 0.5, 1.0, 1.9])
-async def test_a_task_that_ends_just_before_the_deadline_is_given(
-    api: FakeApi, session: BrowserUseSession, before: float
-):
+async def test_a_task_that_ends_just_before_the_deadline_is_given(api, session, before):
     """A final poll comes just before the deadline, whatever the poll interval is."""
     task = api.add(lives(60.0 - before))
 
@@ -68,9 +65,7 @@ async def test_a_task_that_ends_just_before_the_deadline_is_given(
 
 
 @pytest.mark.looptime
-async def test_the_last_look_starts_early_enough_for_slow_replies(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_the_last_look_starts_early_enough_for_slow_replies(api, session):
     """With replies of 1.5 s the final poll begins early enough for both of its calls."""
     api.latency = 1.5
     task = api.add(lives(55.0))
@@ -81,7 +76,7 @@ async def test_the_last_look_starts_early_enough_for_slow_replies(
 
 
 @pytest.mark.looptime
-async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
+async def test_there_is_one_last_look(api, open_session):
     """The poll before the deadline is one poll, although replies get faster all the time."""
     policy = PollPolicy(interval=7.0, latency_target=7.0)
     session = await open_session(poll=policy, runtime=Runtime(rng=NoChance()))
@@ -94,7 +89,7 @@ async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.looptime
-async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, session: BrowserUseSession):
+async def test_a_last_look_is_dropped_at_the_deadline(api, session):
     """A final poll that takes longer than all others does not delay the end."""
     task = api.add(lives(30.0))
     api.fault = lambda call: Fault(delay=20.0) if call.at > 29.0 else None
@@ -106,9 +101,7 @@ async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, session: Bro
 
 
 @pytest.mark.looptime
-async def test_an_answer_in_the_turn_of_the_deadline_counts(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_an_answer_in_the_turn_of_the_deadline_counts(api, session):
     """An answer that arrives in the turn of the loop in which the deadline passes counts."""
     task = api.add(lives(9.0))
 
@@ -128,7 +121,7 @@ async def test_an_answer_in_the_turn_of_the_deadline_counts(
 
 
 @pytest.mark.looptime
-async def test_timeout_zero_ends_at_once(api: FakeApi, session: BrowserUseSession):
+async def test_timeout_zero_ends_at_once(api, session):
     """A timeout of 0 is a timeout, and leaves no request behind."""
     task = api.add(lives(0.0))
 
@@ -141,9 +134,7 @@ async def test_timeout_zero_ends_at_once(api: FakeApi, session: BrowserUseSessio
 @pytest.mark.parametrize(
     "timeout", [-1, -0.001, float("nan"), float("inf"), "5", pytest.param(10**400, id="huge")]
 )
-async def test_impossible_timeouts_are_refused(
-    api: FakeApi, session: BrowserUseSession, timeout: float
-):
+async def test_impossible_timeouts_are_refused(api, session, timeout):
     """Every method that waits refuses them with a typed error, before any request."""
     handle = session.handle("t1")
 
@@ -164,7 +155,7 @@ async def test_impossible_timeouts_are_refused(
 
 
 @pytest.mark.looptime
-async def test_each_follower_has_its_own_deadline(api: FakeApi, session: BrowserUseSession):
+async def test_each_follower_has_its_own_deadline(api, session):
     """Waits of one task with different timeouts each end at their own time."""
     task = api.add(lives(50.0))
 
@@ -182,7 +173,7 @@ async def test_each_follower_has_its_own_deadline(api: FakeApi, session: Browser
 
 
 @pytest.mark.looptime
-async def test_cancellation_wins_over_the_deadline(api: FakeApi, session: BrowserUseSession):
+async def test_cancellation_wins_over_the_deadline(api, session):
     """Cancelled in the turn of the loop in which the deadline passes, a wait is cancelled."""
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
@@ -201,7 +192,7 @@ async def test_cancellation_wins_over_the_deadline(api: FakeApi, session: Browse
 @pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.parametrize("inner", [False, True], ids=["outer", "inner and outer"])
-async def test_no_wait_overruns(api: FakeApi, session: BrowserUseSession, inner: bool):
+async def test_no_wait_overruns(api, session, inner):
     """200 concurrent waits end at their deadline, each at another moment of its polls.
 
     With the time limits that most clients use, every second one overruns. `make bench` counts

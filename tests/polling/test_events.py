@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from browser_use_async import PollPolicy, TaskStatus, errors
+from tests.support.fake_api import Call, FakeTask, Fault
 from tests.support.fake_task import Source, lives
 from tests.support.virtual_time import loop_time
 
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.looptime
 SLOW = PollPolicy(interval=30.0, latency_target=60.0)
 
 
-async def test_an_event_wakes_a_wait_at_once(api: FakeApi, open_session: OpenSession):
+async def test_an_event_wakes_a_wait_at_once(api, open_session):
     """Between the event and the return of the wait are one round trip and one request."""
     session = await open_session(poll=SLOW)
     source = Source()
@@ -42,7 +41,7 @@ async def test_an_event_wakes_a_wait_at_once(api: FakeApi, open_session: OpenSes
     assert api.count() - asked <= 20 + 2
 
 
-async def test_an_event_of_a_failure_wakes_a_wait(api: FakeApi, open_session: OpenSession):
+async def test_an_event_of_a_failure_wakes_a_wait(api, open_session):
     """Also if `failed` is an event that the documentation of the API does not have."""
     session = await open_session(poll=SLOW)
     source = Source()
@@ -56,7 +55,7 @@ async def test_an_event_of_a_failure_wakes_a_wait(api: FakeApi, open_session: Op
     assert loop_time() <= 10.1
 
 
-async def test_a_stream_gets_a_pause_at_once(api: FakeApi, open_session: OpenSession):
+async def test_a_stream_gets_a_pause_at_once(api, open_session):
     """The stream gets more than ends, which are all that a wait needs."""
     session = await open_session(poll=SLOW)
     source = Source()
@@ -71,7 +70,7 @@ async def test_a_stream_gets_a_pause_at_once(api: FakeApi, open_session: OpenSes
 
 
 @pytest.mark.parametrize("end", ["finished", "failed"])
-async def test_lost_events_cost_a_poll(api: FakeApi, open_session: OpenSession, end: str):
+async def test_lost_events_cost_a_poll(api, open_session, end):
     """A failed task, for example, has no event: polling finds its end."""
     session = await open_session(poll=PollPolicy(latency_target=5.0))
     session.attach(Source())
@@ -84,7 +83,7 @@ async def test_lost_events_cost_a_poll(api: FakeApi, open_session: OpenSession, 
 
 
 @pytest.mark.parametrize("word", ["finished", "stopped", "started", "paused", "archived"])
-async def test_a_wrong_event_ends_no_wait(api: FakeApi, session: BrowserUseSession, word: str):
+async def test_a_wrong_event_ends_no_wait(api, session, word):
     """After an early, old or invented event the API is asked, and the wait continues."""
     source = Source()
     session.attach(source)
@@ -107,9 +106,7 @@ async def test_a_wrong_event_ends_no_wait(api: FakeApi, session: BrowserUseSessi
 
 
 @pytest.mark.parametrize("route", ["status", "get"])
-async def test_an_event_during_a_look_is_not_missed(
-    api: FakeApi, open_session: OpenSession, route: str
-):
+async def test_an_event_during_a_look_is_not_missed(api, open_session, route):
     """The poll in progress may return an older state, so another one follows at once."""
     session = await open_session(poll=SLOW)
     source = Source()
@@ -125,7 +122,7 @@ async def test_an_event_during_a_look_is_not_missed(
     assert loop_time() <= 3.5
 
 
-async def test_events_of_other_tasks_cost_nothing(api: FakeApi, session: BrowserUseSession):
+async def test_events_of_other_tasks_cost_nothing(api, session):
     """A task without a wait is not polled."""
     source = Source()
     session.attach(source)
@@ -138,7 +135,7 @@ async def test_events_of_other_tasks_cost_nothing(api: FakeApi, session: Browser
     assert api.count() == 1
 
 
-async def test_an_event_settles_a_lost_submission(api: FakeApi, session: BrowserUseSession):
+async def test_an_event_settles_a_lost_submission(api, session):
     """The answer to run-task is lost and the list lags; the event names the task."""
     source = Source()
     session.attach(source)
@@ -162,7 +159,7 @@ async def test_an_event_settles_a_lost_submission(api: FakeApi, session: Browser
     assert loop_time() == pytest.approx(20.0, abs=0.05)
 
 
-async def test_without_an_event_it_stays_unknown(api: FakeApi, session: BrowserUseSession):
+async def test_without_an_event_it_stays_unknown(api, session):
     """The control: with the same lost answer and no event the caller gets an error."""
     session.attach(Source())
     api.list_lag = 1e6

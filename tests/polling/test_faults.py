@@ -2,24 +2,20 @@
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, TaskStatus, errors
+from browser_use_async import TaskStatus, errors
 from browser_use_async.events import UnknownStatusSeen
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import LOST_BEFORE, Call, FakeApi, FakeTask, Fault
+from tests.support.fake_api import LOST_BEFORE, Call, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
 
-async def test_an_unknown_status_is_alive(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
-):
+async def test_an_unknown_status_is_alive(api, open_session, caplog):
     """`archived`, then finished: the waits continue, with one warning and one event for both."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -37,9 +33,7 @@ async def test_an_unknown_status_is_alive(
     assert warning.getMessage() == str(event)
 
 
-async def test_an_unknown_status_with_an_end_ends_the_wait(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_an_unknown_status_with_an_end_ends_the_wait(api, session):
     """An unknown status with `finished_at` is terminal, and the wait returns the task."""
     life = ((0.0, "running"), (5.0, "completed"))
     task = api.add(FakeTask(life=life, ends=frozenset({"completed"})))
@@ -51,9 +45,7 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(
 
 
 @pytest.mark.long
-async def test_an_unknown_status_for_ever_ends_at_the_deadline(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_an_unknown_status_for_ever_ends_at_the_deadline(api, session):
     """No crash and no hang; the error has the status."""
     task = api.add(FakeTask(life=((0.0, "archived"),)))
 
@@ -64,7 +56,7 @@ async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     assert loop_time() == pytest.approx(300.0, abs=0.05)
 
 
-async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, session: BrowserUseSession):
+async def test_an_own_new_task_may_be_missing_at_first(api, session):
     """404 for 25 s after this session's submission is a delay of the service."""
     api.next_tasks.append(lives(40.0))
     handle = await session.submit("x")
@@ -76,7 +68,7 @@ async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, session: Br
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_waited_for_its_slot_is_as_new(api, session):
     """A task may be missing for a time after its creation, not after the refusal before it."""
     full = Fault(status=429, body='{"detail": "Too many concurrent active sessions."}')
     api.fault = lambda call: full if call.at < 60.0 else None
@@ -92,9 +84,7 @@ async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, session: 
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_a_task_of_a_second_attempt_is_as_new(
-    api: FakeApi, session: BrowserUseSession, tmp_path: Path
-):
+async def test_a_task_of_a_second_attempt_is_as_new(api, session, tmp_path):
     """That time does not begin with an attempt that was lost and created nothing, either."""
     missing = Fault(status=404, body='{"detail": "Task not found"}')
     created: list[float] = []
@@ -119,7 +109,7 @@ async def test_a_task_of_a_second_attempt_is_as_new(
     assert result.succeeded
 
 
-async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, session: BrowserUseSession):
+async def test_an_own_task_that_never_appears_is_given_up(api, session):
     """After that time the caller gets the 404, with the task's id."""
     handle = await session.submit("x")
     api.tasks.clear()
@@ -131,7 +121,7 @@ async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, session:
     assert 30.0 <= loop_time() <= 33.0
 
 
-async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, session: BrowserUseSession):
+async def test_a_foreign_unknown_id_fails_at_once(api, session):
     """An id that was never seen and is not of this session is an error at once."""
     with pytest.raises(errors.NotFoundError) as caught:
         await session.wait("no-such-task")
@@ -140,7 +130,7 @@ async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, session: Browser
     assert api.count() == 1
 
 
-async def test_a_task_that_disappears_is_an_error(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_disappears_is_an_error(api, session):
     """After several 404s over at least ten seconds, a task that was seen is gone."""
     task = api.add(lives(1e6))
     asyncio.get_running_loop().call_later(100.0, api.tasks.clear)
@@ -153,7 +143,7 @@ async def test_a_task_that_disappears_is_an_error(api: FakeApi, session: Browser
 
 
 @pytest.mark.parametrize("body", ['{"detail": "Task not found"}', '{"detail": "Not Found"}', "<p>"])
-async def test_a_blink_is_no_disappearance(api: FakeApi, session: BrowserUseSession, body: str):
+async def test_a_blink_is_no_disappearance(api, session, body):
     """A wait goes on while a task, or its whole route, is missing for a few seconds."""
     task = api.add(lives(60.0))
     missing = Fault(status=404, body=body)
@@ -175,9 +165,7 @@ async def test_a_blink_is_no_disappearance(api: FakeApi, session: BrowserUseSess
         (410, errors.APIStatusError),
     ],
 )
-async def test_a_refusal_ends_the_wait_at_once(
-    api: FakeApi, session: BrowserUseSession, status: int, kind: type[errors.APIStatusError]
-):
+async def test_a_refusal_ends_the_wait_at_once(api, session, status, kind):
     """A permanent error is raised after one request, and carries the task's id."""
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=status) if call.at >= 60.0 else None
@@ -193,7 +181,7 @@ async def test_a_refusal_ends_the_wait_at_once(
 
 
 @pytest.mark.long
-async def test_paused_is_alive(api: FakeApi, session: BrowserUseSession):
+async def test_paused_is_alive(api, session):
     """Created, running, paused, running, finished are reported in this order."""
     life = (
         (0.0, "created"),
@@ -210,7 +198,7 @@ async def test_paused_is_alive(api: FakeApi, session: BrowserUseSession):
 
 
 @pytest.mark.long
-async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, session: BrowserUseSession):
+async def test_paused_for_ever_ends_at_the_deadline(api, session):
     """A paused task is neither an end nor an error, and the timeout applies."""
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 
@@ -221,9 +209,7 @@ async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, session: Brows
     assert loop_time() == pytest.approx(600.0, abs=0.05)
 
 
-async def test_a_terminal_status_counts_once_the_task_agrees(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_terminal_status_counts_once_the_task_agrees(api, session):
     """The status call is ahead of get-task by 8 s; the caller gets the finished task."""
     task = api.add(
         FakeTask(
@@ -239,7 +225,7 @@ async def test_a_terminal_status_counts_once_the_task_agrees(
     assert 28.0 <= loop_time() <= 30.1
 
 
-async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_never_agrees_ends_no_wait(api, session):
     """The status call alone is not believed: the wait ends at its deadline, and says so."""
     task = api.add(
         FakeTask(
@@ -255,7 +241,7 @@ async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, session: Brow
     assert loop_time() == pytest.approx(120.0, abs=0.05)
 
 
-async def test_anothers_task_is_not_taken(api: FakeApi, session: BrowserUseSession):
+async def test_anothers_task_is_not_taken(api, session):
     """An answer of get-task about another task is not returned, and the call is repeated."""
     task, other = api.add(lives(5.0)), api.add(lives(0.0))
     foreign = Fault(
@@ -270,9 +256,7 @@ async def test_anothers_task_is_not_taken(api: FakeApi, session: BrowserUseSessi
     assert (ended.id, ended.output) == (task.id, "Done.")
 
 
-async def test_a_loop_that_refuses_a_request_ends_no_wait(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_loop_that_refuses_a_request_ends_no_wait(api, session, caplog):
     """A task factory that raises costs one poll; the error is logged, and the wait continues."""
     refused = []
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.fake_api import FakeTask
 from tests.support.fake_task import lives
 
 pytestmark = [pytest.mark.looptime, pytest.mark.long, pytest.mark.timeout(300)]
@@ -37,9 +36,7 @@ def _flickering(shuffled: float, twice: float, missing: float) -> Any:
         pytest.param(1000, 1700.0, 17.0, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
     ],
 )
-async def test_rows_out_of_order_are_read_nonetheless(
-    api: FakeApi, open_session: OpenSession, count: int, longest: float, most: float
-):
+async def test_rows_out_of_order_are_read_nonetheless(api, open_session, count, longest, most):
     """A missing row is read again, at that cost only, and no wait ends later."""
     api.page_lies = _flickering(shuffled=0.3, twice=0.2, missing=0.2)
     rng, session = random.Random(2), await open_session()

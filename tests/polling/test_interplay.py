@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_api import Call, FakeTask, Fault
 from tests.support.fake_task import Source, lives
 
 pytestmark = pytest.mark.looptime
@@ -54,9 +53,7 @@ async def _late(session: BrowserUseSession, task: FakeTask) -> float:
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("target", [0.001, None])
-async def test_pauses_shorter_than_a_tick_leave_the_loop_running(
-    api: FakeApi, open_session: OpenSession, target: float | None
-):
+async def test_pauses_shorter_than_a_tick_leave_the_loop_running(api, open_session, target):
     """Users' tests poll every millisecond: no two polls of a task happen at the same moment."""
     policy = PollPolicy(interval=0.001, latency_target=target)
     session = await open_session(poll=policy)
@@ -68,9 +65,7 @@ async def test_pauses_shorter_than_a_tick_leave_the_loop_running(
     assert max(late) <= 0.1
 
 
-async def test_a_wait_that_is_left_alone_does_not_wait_for_a_slow_page(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_wait_that_is_left_alone_does_not_wait_for_a_slow_page(api, session):
     """Two waits share a page; one is cancelled, and the other one is polled alone in time."""
     tasks = [api.add(lives(10.0)) for _ in range(2)]
     slow_page = asyncio.Event()
@@ -90,9 +85,7 @@ async def test_a_wait_that_is_left_alone_does_not_wait_for_a_slow_page(
     assert late <= 2.5
 
 
-async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(api, session):
     """While webhooks make polls rare, a stream that joins a wait polls at once, and often."""
     source = Source()
     session.attach(source)
@@ -112,7 +105,7 @@ async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
     assert yielded[-1][1] <= 12.1
 
 
-async def test_the_live_page_of_a_task_long_paused(api: FakeApi, session: BrowserUseSession):
+async def test_the_live_page_of_a_task_long_paused(api, session):
     """A wait has read only its status; a program that needs more gets the whole task."""
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 
@@ -124,7 +117,7 @@ async def test_the_live_page_of_a_task_long_paused(api: FakeApi, session: Browse
     assert _now() <= 60.2
 
 
-async def test_the_steps_taken_since_another_stream_ended(api: FakeApi, session: BrowserUseSession):
+async def test_the_steps_taken_since_another_stream_ended(api, session):
     """The steps of an earlier stream are old; since then the task ran and is paused again."""
     task = api.add(FakeTask(life=((0.0, "paused"), (5.0, "running"), (30.0, "paused")), steps=25))
 
@@ -139,7 +132,7 @@ async def test_the_steps_taken_since_another_stream_ended(api: FakeApi, session:
     assert yielded == list(range(1, 26))
 
 
-async def test_whole_tasks_are_wanted_during_a_status_call(api: FakeApi, open_session: OpenSession):
+async def test_whole_tasks_are_wanted_during_a_status_call(api, open_session):
     """A stream that joins during a status call does not wait for the poll after it."""
     session = await open_session(poll=PollPolicy(interval=30.0, latency_target=60.0))
     api.latency = 0.5
@@ -152,9 +145,7 @@ async def test_whole_tasks_are_wanted_during_a_status_call(api: FakeApi, open_se
     assert _now() <= 2.0
 
 
-async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(api, session):
     """Pages have newer statuses than a get that takes three seconds, but no steps."""
     tasks = [api.add(lives(1e6)) for _ in range(20)]
     api.fault = lambda call: Fault(stall=3.0) if call.route == "get" else None
@@ -169,9 +160,7 @@ async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(
 
 
 @pytest.mark.long
-async def test_many_streams_do_not_keep_waits_from_being_polled(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_many_streams_do_not_keep_waits_from_being_polled(api, session):
     """Streams need more calls than there are slots; ten waits need one page in two seconds."""
     api.latency = 1.0
     streamed = [api.add(lives(1e6)) for _ in range(300)]
@@ -185,9 +174,7 @@ async def test_many_streams_do_not_keep_waits_from_being_polled(
 
 
 @pytest.mark.long
-async def test_an_event_overtakes_the_polls_that_are_queued(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_an_event_overtakes_the_polls_that_are_queued(api, session):
     """A stream whose next poll waits for a slot ends soon after the event of its end."""
     source = Source()
     session.attach(source)
@@ -210,9 +197,7 @@ async def test_an_event_overtakes_the_polls_that_are_queued(
 
 @pytest.mark.long
 @pytest.mark.parametrize("count", [20, 400])
-async def test_an_outage_is_no_storm_while_the_list_is_not_read(
-    api: FakeApi, session: BrowserUseSession, count: int
-):
+async def test_an_outage_is_no_storm_while_the_list_is_not_read(api, session, count):
     """Tasks that are polled one by one are polled less often while no answer comes."""
     tasks = [api.add(lives(100.0)) for _ in range(count)]
 
@@ -234,7 +219,7 @@ async def test_an_outage_is_no_storm_while_the_list_is_not_read(
     assert min(back) <= 71.0
 
 
-async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, session: BrowserUseSession):
+async def test_the_last_of_two_waits_keeps_its_long_pause(api, session):
     """While webhooks arrive no task is polled before half of the safety interval has passed."""
     source = Source()
     session.attach(source)
@@ -249,9 +234,7 @@ async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, session:
     assert [at for at in api.reported[tasks[1].id] if at > 1.0] == []
 
 
-async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(api, session):
     """It may have ended long ago, however many other tasks have waits."""
     others = [api.add(lives(1e6)) for _ in range(300)]
 
@@ -265,7 +248,7 @@ async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(
             assert _now() - begin <= 0.1
 
 
-async def test_an_end_that_is_found_twice_was_reported(api: FakeApi, session: BrowserUseSession):
+async def test_an_end_that_is_found_twice_was_reported(api, session):
     """A webhook has reported the end, so that a second wait does not make polls frequent."""
     source = Source()
     session.attach(source)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 
 from browser_use_async import PollPolicy, Task
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi
 from tests.support.fake_service import Asked
 from tests.support.fake_task import FakeTask, lives
@@ -62,13 +61,13 @@ class LateApi(FakeApi):
 
 
 @pytest.fixture
-def api_class() -> type[FakeApi]:
+def api_class():
     """An API whose list may be late."""
     return LateApi
 
 
 @pytest.fixture
-def breaks(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+def breaks(caplog):
     """The warnings that the list is left alone."""
     caplog.set_level(logging.WARNING, "browser_use_async")
     return lambda: [text for text in caplog.messages if "one by one" in text]
@@ -93,14 +92,7 @@ def _p99(seconds: list[float]) -> float:
     [(60.0, True, 3), (900.0, True, 3), (900.0, False, 4)],
     ids=["a minute", "a quarter of an hour", "and no dates of ends"],
 )
-async def test_a_list_that_lags_is_left_alone(
-    api: LateApi,
-    open_session: OpenSession,
-    breaks: Callable[[], list[str]],
-    late: float,
-    tells_ends: bool,
-    targets: int,
-):
+async def test_a_list_that_lags_is_left_alone(api, open_session, breaks, late, tells_ends, targets):
     """From the first end that shows it on, waits end within a few latency targets.
 
     Without dates it is shown by a page that is read two targets after an end.
@@ -120,13 +112,7 @@ async def test_a_list_that_lags_is_left_alone(
 
 @pytest.mark.parametrize("is_own", [False, True], ids=["of others", "of this session"])
 @pytest.mark.parametrize("ahead", [0.0, 3600.0, -3600.0])
-async def test_a_list_that_is_right_is_read(
-    api: LateApi,
-    open_session: OpenSession,
-    breaks: Callable[[], list[str]],
-    ahead: float,
-    is_own: bool,
-):
+async def test_a_list_that_is_right_is_read(api, open_session, breaks, ahead, is_own):
     """Whatever the service's clocks say: at most one break shows that they differ."""
     api.ahead = ahead
     draw = random.Random(8)

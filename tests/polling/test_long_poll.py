@@ -37,7 +37,7 @@ class Sleeper(Executor):
 
 
 @pytest.fixture
-def server_options(nothing_leaks: None) -> dict[str, Any]:
+def server_options(nothing_leaks):
     """A server whose tasks sleep."""
     return {"executor": Sleeper(), "balance_cents": 10**9}
 
@@ -69,7 +69,7 @@ async def ends_of(session: BrowserUseSession, seconds: list[float]) -> list[floa
     return await asyncio.gather(*map(one, seconds))
 
 
-async def test_a_lone_wait_holds_its_status_call(server: LocalServer):
+async def test_a_lone_wait_holds_its_status_call(server):
     """Ten minutes need a request every half minute, and the end is noticed at once."""
     async with session_with(server) as session:
         (late,) = await ends_of(session, [600.0])
@@ -79,7 +79,7 @@ async def test_a_lone_wait_holds_its_status_call(server: LocalServer):
     assert server.requests["get_task"] == 1
 
 
-async def test_many_waits_share_one_stream(server: LocalServer):
+async def test_many_waits_share_one_stream(server):
     """A hundred tasks need hardly more requests than one."""
     async with session_with(server) as session:
         late = await ends_of(session, [5.0 + each for each in range(100)])
@@ -88,7 +88,7 @@ async def test_many_waits_share_one_stream(server: LocalServer):
     assert detections(server) <= 40
 
 
-async def test_each_end_is_fetched_once(server: LocalServer):
+async def test_each_end_is_fetched_once(server):
     """A line is a reason to ask, and the answer of get-task ends the wait."""
     async with session_with(server) as session:
         handles = [await session.submit(str(5.0 + each)) for each in range(10)]
@@ -100,7 +100,7 @@ async def test_each_end_is_fetched_once(server: LocalServer):
 
 
 @pytest.mark.long
-async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer):
+async def test_tasks_that_come_one_after_the_other_share_it(server):
     """Each new one is in the stream from its creation on."""
     async with session_with(server) as session:
         waits = [asyncio.create_task(ends_of(session, [20.0])) for _ in range(2)]
@@ -121,7 +121,7 @@ async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer)
     ],
     ids=["late answer", "lost answer"],
 )
-async def test_an_end_before_the_stream_begins_is_noticed(server: LocalServer, faults: list[Fault]):
+async def test_an_end_before_the_stream_begins_is_noticed(server, faults):
     """The task ends before the stream begins, which does not report it."""
     server.set_faults(faults)
     async with session_with(server) as session:
@@ -138,7 +138,7 @@ async def test_an_end_before_the_stream_begins_is_noticed(server: LocalServer, f
     assert seconds < 3.0
 
 
-async def test_tasks_that_end_before_a_wait_are_noticed(server: LocalServer):
+async def test_tasks_that_end_before_a_wait_are_noticed(server):
     """The stream may report changes before the answer to run-task has come."""
     async with session_with(server) as session:
         others = asyncio.create_task(ends_of(session, [30.0, 30.0]))
@@ -149,7 +149,7 @@ async def test_tasks_that_end_before_a_wait_are_noticed(server: LocalServer):
     assert max(late) < 0.5
 
 
-async def test_tasks_that_end_before_a_wait_are_not_polled(server: LocalServer):
+async def test_tasks_that_end_before_a_wait_are_not_polled(server):
     """Their ends are reported before the answer to run-task has come, and kept until then.
 
     This applies also when there is no wait at times, as in a batch whose tasks end at once.
@@ -165,9 +165,7 @@ async def test_tasks_that_end_before_a_wait_are_not_polled(server: LocalServer):
     assert sum(server.requests.values()) - asked <= 2 * 400 + 2
 
 
-async def test_what_is_kept_of_unwatched_tasks_is_bounded(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch
-):
+async def test_what_is_kept_of_unwatched_tasks_is_bounded(server, monkeypatch):
     """A task with more reported changes than are kept is polled, and its end is found."""
     monkeypatch.setattr(hints, "MAX_ENDS", 10)
     async with session_with(server) as session:
@@ -180,7 +178,7 @@ async def test_what_is_kept_of_unwatched_tasks_is_bounded(
     assert max(late) < 2.5
 
 
-async def test_a_stream_ends_soon_after_the_last_wait(server: LocalServer):
+async def test_a_stream_ends_soon_after_the_last_wait(server):
     """It goes on for a moment only, and a later wait begins another one."""
     async with session_with(server) as session:
         await ends_of(session, [5.0, 5.0])
@@ -193,7 +191,7 @@ async def test_a_stream_ends_soon_after_the_last_wait(server: LocalServer):
     assert max(late) < 0.1
 
 
-async def test_an_old_task_is_polled_once_and_then_in_the_stream(server: LocalServer):
+async def test_an_old_task_is_polled_once_and_then_in_the_stream(server):
     """The stream does not report what happened before it began."""
     async with session_with(server) as session:
         handles = [await session.submit(str(20.0 + each)) for each in range(10)]
@@ -205,7 +203,7 @@ async def test_an_old_task_is_polled_once_and_then_in_the_stream(server: LocalSe
     assert detections(server) <= 8
 
 
-async def test_a_stream_of_statuses_gets_each_change(nothing_leaks: None):
+async def test_a_stream_of_statuses_gets_each_change(nothing_leaks):
     """Alone and with others, it gets a pause at once."""
     async with LocalServer(executor=FromQueue()) as server, session_with(server) as session:
         handle = await session.submit("a")
@@ -228,7 +226,7 @@ async def test_a_stream_of_statuses_gets_each_change(nothing_leaks: None):
     assert detections(server) <= 12
 
 
-async def test_it_can_be_switched_off(server: LocalServer):
+async def test_it_can_be_switched_off(server):
     """Then no call is held, and no header asks for it."""
     async with session_with(server, poll=PollPolicy(long_poll=False)) as session:
         await ends_of(session, [60.0])
@@ -236,7 +234,7 @@ async def test_it_can_be_switched_off(server: LocalServer):
     assert detections(server) >= 25
 
 
-async def test_a_session_with_few_connections_holds_none_of_them(server: LocalServer):
+async def test_a_session_with_few_connections_holds_none_of_them(server):
     """A held call would occupy the only connection."""
     connector = aiohttp.TCPConnector(limit=1)
     async with (
@@ -249,7 +247,7 @@ async def test_a_session_with_few_connections_holds_none_of_them(server: LocalSe
     assert detections(server) >= 15
 
 
-async def test_a_timeout_is_kept_in_a_held_call(server: LocalServer):
+async def test_a_timeout_is_kept_in_a_held_call(server):
     """With the final poll before it, and also with other waits."""
     async with session_with(server) as session:
         handles = [await session.submit("100") for _ in range(3)]
@@ -261,7 +259,7 @@ async def test_a_timeout_is_kept_in_a_held_call(server: LocalServer):
             assert 19.9 <= loop_time() - began <= 20.05
 
 
-async def test_a_cancelled_wait_ends_its_call(server: LocalServer):
+async def test_a_cancelled_wait_ends_its_call(server):
     """Closing the session ends the others."""
     async with session_with(server) as session:
         handles = [await session.submit("100") for _ in range(3)]
@@ -282,7 +280,7 @@ async def test_a_cancelled_wait_ends_its_call(server: LocalServer):
 
 
 @pytest.mark.parametrize("count", [1, 20])
-async def test_a_proxy_that_cuts_calls_after_five_seconds(server: LocalServer, count: int):
+async def test_a_proxy_that_cuts_calls_after_five_seconds(server, count):
     """Held calls get shorter than that, and no end is noticed later than by polls."""
     async with cutting(server, 5.0) as url, session_with(server, url) as session:
         late = await ends_of(session, [100.0 + each for each in range(count)])
@@ -292,7 +290,7 @@ async def test_a_proxy_that_cuts_calls_after_five_seconds(server: LocalServer, c
 
 
 @pytest.mark.parametrize("count", [1, 20])
-async def test_a_proxy_that_cuts_calls_after_one_second(server: LocalServer, count: int):
+async def test_a_proxy_that_cuts_calls_after_one_second(server, count):
     """Held calls are given up, and tasks are polled."""
     policy = PollPolicy(long_poll=False)
     async with session_with(server, poll=policy) as session:
@@ -306,7 +304,7 @@ async def test_a_proxy_that_cuts_calls_after_one_second(server: LocalServer, cou
 
 
 @pytest.mark.parametrize("count", [1, 20])
-async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, count: int):
+async def test_a_restart_in_a_held_call(nothing_leaks, tmp_path, count):
     """An older cursor is refused, and each task is polled again."""
     async with AsyncExitStack() as stack:
         first = LocalServer(executor=FromQueue(), database=tmp_path / "server.db")
@@ -332,9 +330,7 @@ async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, coun
 
 
 @pytest.mark.long
-async def test_changes_that_a_stream_has_missed_are_polled(
-    nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
-):
+async def test_changes_that_a_stream_has_missed_are_polled(nothing_leaks, monkeypatch):
     """The stream reports the loss, and each task is polled once more."""
     monkeypatch.setattr(server_changes, "MAX_LOGGED", 10)
     async with LocalServer(executor=Sleeper()) as server, session_with(server) as session:
@@ -349,7 +345,7 @@ async def test_changes_that_a_stream_has_missed_are_polled(
     assert max(late[1:]) < 0.1
 
 
-async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServer):
+async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server):
     """Ordinary polls find the outage, and tolerate it for its time."""
     policy = PollPolicy(outage_timeout=60.0)
     async with cutting(server, 1e9) as url, session_with(server, url, poll=policy) as session:
@@ -363,7 +359,7 @@ async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServe
     assert 90.0 < loop_time() < 150.0
 
 
-async def test_a_pause_that_the_service_asks_for_is_kept(server: LocalServer):
+async def test_a_pause_that_the_service_asks_for_is_kept(server):
     """A held call can be refused like any other, and none begins during the pause."""
     async with session_with(server) as session:
         waiting = asyncio.create_task(ends_of(session, [100.0, 100.0]))
@@ -426,7 +422,7 @@ async def cutting(server: LocalServer, seconds: float) -> AsyncIterator[str]:
             await asyncio.wait(tasks)
 
 
-async def test_a_long_poll_is_named_for_what_it_waits_for(server: LocalServer):
+async def test_a_long_poll_is_named_for_what_it_waits_for(server):
     """`asyncio.all_tasks` shows the task whose change is awaited, or that it is all of them."""
     names: list[set[str]] = []
     async with session_with(server) as session:

@@ -115,7 +115,7 @@ async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[flo
 
 @pytest.mark.long
 @pytest.mark.parametrize("count", [1, 2, 50])
-async def test_a_server_that_holds_no_calls_gets_the_same_requests(nothing_leaks: None, count: int):
+async def test_a_server_that_holds_no_calls_gets_the_same_requests(nothing_leaks, count):
     """The same requests at the same times as without held calls."""
     asked = await _calls(FakeApi(), count, long_poll=True)
     polled = await _calls(FakeApi(), count, long_poll=False)
@@ -125,7 +125,7 @@ async def test_a_server_that_holds_no_calls_gets_the_same_requests(nothing_leaks
 
 @pytest.mark.long
 @pytest.mark.parametrize("lie", LIES)
-async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie: str):
+async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks, lie):
     """Each wait ends with its task, and polls are as before."""
     asked = await _calls(LyingApi(LIES[lie]), 50, long_poll=True)
     polled = await _calls(FakeApi(), 50, long_poll=False)
@@ -141,7 +141,7 @@ def _long_line(api: LyingApi) -> bytes:
 
 
 @pytest.mark.long
-async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: None):
+async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks):
     """A stream with a line that is too long is ignored, also if the line came in one piece."""
     asked = await _calls(LyingApi(_long_line), 50, long_poll=True)
     polled = await _calls(FakeApi(), 50, long_poll=False)
@@ -151,7 +151,7 @@ async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: 
 
 
 @pytest.mark.parametrize("cursor", ["x 1", "x\r\nX-Other: 1", "", "x" * 201, "ü", "\x7f"])
-async def test_a_cursor_that_no_header_can_carry_is_not_sent(nothing_leaks: None, cursor: str):
+async def test_a_cursor_that_no_header_can_carry_is_not_sent(nothing_leaks, cursor):
     """A stream with such a cursor is not accepted, and is not continued from there."""
     api = LyingApi(lambda _api: _lines({**PLACE, "cursor": cursor}))
     await _calls(api, 50, long_poll=True)
@@ -159,7 +159,7 @@ async def test_a_cursor_that_no_header_can_carry_is_not_sent(nothing_leaks: None
     assert set(api.cursors) == {"now"}
 
 
-async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: None):
+async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks):
     """It is not repeated faster than polls are."""
     asked = await _calls(LyingApi(applies=True), 1, long_poll=True)
     polled = await _calls(FakeApi(), 1, long_poll=False)
@@ -167,9 +167,7 @@ async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: N
     assert len(asked) <= len(polled) + 10
 
 
-async def test_a_stream_that_keeps_changes_to_itself(
-    nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_stream_that_keeps_changes_to_itself(nothing_leaks, monkeypatch):
     """The first ends that only polls find show it, and polls are as frequent as before."""
     async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
         monkeypatch.setattr(server.store.change_log, "record", lambda *_change: None)
@@ -181,7 +179,7 @@ async def test_a_stream_that_keeps_changes_to_itself(
 
 
 @pytest.mark.long
-async def test_a_thousand_waits_take_a_request_for_a_hundred(nothing_leaks: None):
+async def test_a_thousand_waits_take_a_request_for_a_hundred(nothing_leaks):
     """Without the requests that create and fetch the tasks."""
     async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
         async with session_with(server) as session:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, TaskStatus
-from tests.support.fake_api import Call, FakeApi, Fault
+from browser_use_async import TaskStatus
+from tests.support.fake_api import Call, Fault
 from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
@@ -35,7 +35,7 @@ GARBAGE = (
 
 
 @pytest.mark.long
-async def test_no_timestamp_ends_a_wait(api: FakeApi, session: BrowserUseSession):
+async def test_no_timestamp_ends_a_wait(api, session):
     """Eight formats become aware datetimes; garbage stays raw; every wait gets its task."""
     aware = raw = 0
 

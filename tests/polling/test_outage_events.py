@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 
 import attrs
 import pytest
@@ -17,8 +17,7 @@ from browser_use_async import (
     TaskStatus,
     errors,
 )
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, Fault
+from tests.support.fake_api import Call, Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import KEY
 from tests.support.virtual_time import loop_time
@@ -46,13 +45,13 @@ class Heard:
 
 
 @pytest.fixture
-def heard() -> Heard:
+def heard():
     """The events of `on_event`."""
     return Heard()
 
 
 @pytest.fixture
-def records(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[int], list[str]]]:
+def records(caplog):
     """The messages of one level that the package logged."""
     with caplog.at_level(logging.INFO, "browser_use_async"):
         yield lambda level: [
@@ -67,7 +66,7 @@ def _outage(begin: float, end: float, fault: Fault) -> Callable[[Call], Fault | 
 
 
 @pytest.fixture
-async def unserved(heard: Heard) -> AsyncIterator[BrowserUseSession]:
+async def unserved(heard):
     """A session whose service does not listen."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -79,13 +78,7 @@ async def unserved(heard: Heard) -> AsyncIterator[BrowserUseSession]:
 @pytest.mark.parametrize("fault", [CUT, UNAVAILABLE], ids=["cut", "503"])
 @pytest.mark.parametrize(("count", "seconds"), [(1, 300.0), (1000, 15.0)])
 async def test_an_outage_is_reported_once_and_in_time(
-    api: FakeApi,
-    open_session: OpenSession,
-    heard: Heard,
-    records: Callable[[int], list[str]],
-    count: int,
-    seconds: float,
-    fault: Fault,
+    api, open_session, heard, records, count, seconds, fault
 ):
     """Five minutes without an answer are one event and one warning, and the same at their end."""
     session = await open_session(on_event=heard.on_event)
@@ -110,7 +103,7 @@ async def test_an_outage_is_reported_once_and_in_time(
 
 
 @pytest.mark.long
-async def test_each_outage_is_reported(api: FakeApi, open_session: OpenSession, heard: Heard):
+async def test_each_outage_is_reported(api, open_session, heard):
     """A second outage of the same wait is reported, too."""
     session = await open_session(on_event=heard.on_event)
     task = api.add(lives(200.0))
@@ -129,12 +122,7 @@ async def test_each_outage_is_reported(api: FakeApi, open_session: OpenSession, 
 @pytest.mark.long
 @pytest.mark.parametrize(("count", "seconds"), [(1, 500.0), (300, 150.0)])
 async def test_single_lost_requests_are_no_outage(
-    api: FakeApi,
-    open_session: OpenSession,
-    heard: Heard,
-    records: Callable[[int], list[str]],
-    count: int,
-    seconds: float,
+    api, open_session, heard, records, count, seconds
 ):
     """With 5 % of all requests lost, nothing is reported."""
     session = await open_session(on_event=heard.on_event)
@@ -162,9 +150,7 @@ async def test_single_lost_requests_are_no_outage(
     [UNAVAILABLE, CUT, Fault(status=429), Fault(status=200, body="<html>")],
     ids=["503", "cut", "429", "a page"],
 )
-async def test_a_route_that_fails_is_no_outage(
-    api: FakeApi, open_session: OpenSession, heard: Heard, fault: Fault, count: int
-):
+async def test_a_route_that_fails_is_no_outage(api, open_session, heard, fault, count):
     """While status calls are answered, a list that fails is not reported."""
     session = await open_session(on_event=heard.on_event)
     api.fault = lambda call: fault if call.route == "list" else None
@@ -177,9 +163,7 @@ async def test_a_route_that_fails_is_no_outage(
 
 
 @pytest.mark.parametrize("status", [429, 409, 425])
-async def test_a_refusal_is_no_outage(
-    api: FakeApi, open_session: OpenSession, heard: Heard, status: int
-):
+async def test_a_refusal_is_no_outage(api, open_session, heard, status):
     """A service that refuses with a reason is reachable."""
     session = await open_session(on_event=heard.on_event)
     api.fault = _outage(5.0, 60.0, Fault(status=status))
@@ -190,9 +174,7 @@ async def test_a_refusal_is_no_outage(
     assert (heard.down, heard.up) == ([], [])
 
 
-async def test_an_unanswered_call_and_a_much_later_one_are_no_outage(
-    api: FakeApi, open_session: OpenSession, heard: Heard
-):
+async def test_an_unanswered_call_and_a_much_later_one_are_no_outage(api, open_session, heard):
     """Between them no call was made for ten minutes, so nothing is known of that time."""
     session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
     api.fault = lambda _call: CUT
@@ -204,9 +186,7 @@ async def test_an_unanswered_call_and_a_much_later_one_are_no_outage(
     assert (heard.down, heard.up) == ([], [])
 
 
-async def test_an_outage_without_calls_goes_on(
-    api: FakeApi, open_session: OpenSession, heard: Heard
-):
+async def test_an_outage_without_calls_goes_on(api, open_session, heard):
     """Once it is reported only an answer ends it, and it is one outage."""
     session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
     api.fault = lambda _call: CUT
@@ -222,7 +202,7 @@ async def test_an_outage_without_calls_goes_on(
     assert heard.up[0][1].failures == 5
 
 
-async def test_a_web_page_ends_no_outage(api: FakeApi, open_session: OpenSession, heard: Heard):
+async def test_a_web_page_ends_no_outage(api, open_session, heard):
     """A proxy's page with status 200 says nothing about the service behind it."""
     session = await open_session(on_event=heard.on_event)
     task = api.add(lives(70.0))
@@ -236,9 +216,7 @@ async def test_a_web_page_ends_no_outage(api: FakeApi, open_session: OpenSession
     assert heard.up[0][0] >= 60.0
 
 
-async def test_an_outage_begins_with_the_last_answer(
-    api: FakeApi, open_session: OpenSession, heard: Heard
-):
+async def test_an_outage_begins_with_the_last_answer(api, open_session, heard):
     """It does not begin with a request that was sent before another answer, and lost later."""
     session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
     api.break_calls("ping", {1: Fault(cut=True, stall=10.0), 3: CUT, 4: CUT})
@@ -257,9 +235,7 @@ async def test_an_outage_begins_with_the_last_answer(
     assert down.seconds == pytest.approx(at - 5.0, abs=0.1)
 
 
-async def test_a_list_that_is_refused_a_connection_is_an_outage(
-    unserved: BrowserUseSession, heard: Heard
-):
+async def test_a_list_that_is_refused_a_connection_is_an_outage(unserved, heard):
     """No server listens, so that no other call is needed to know it."""
     for _call in range(2):
         with pytest.raises(errors.APIConnectionError):
@@ -269,9 +245,7 @@ async def test_a_list_that_is_refused_a_connection_is_an_outage(
     assert len(heard.down) == 1
 
 
-async def test_calls_that_are_made_again_report_an_outage(
-    api: FakeApi, open_session: OpenSession, heard: Heard
-):
+async def test_calls_that_are_made_again_report_an_outage(api, open_session, heard):
     """Besides waits, the attempts of a call count, and the next answered call ends it."""
     session = await open_session(
         on_event=heard.on_event, retry=RetryPolicy(max_attempts=6, base_delay=4.0)
@@ -285,9 +259,7 @@ async def test_calls_that_are_made_again_report_an_outage(
     assert (len(heard.down), len(heard.up)) == (1, 1)
 
 
-async def test_nothing_is_reported_after_closing(
-    api: FakeApi, open_session: OpenSession, heard: Heard
-):
+async def test_nothing_is_reported_after_closing(api, open_session, heard):
     """A session that was closed between the failure and the report is silent."""
     session = await open_session(on_event=heard.on_event)
     api.fault = lambda _call: CUT
@@ -306,9 +278,7 @@ async def test_nothing_is_reported_after_closing(
 
 
 @pytest.mark.parametrize("count", [1, 200])
-async def test_a_task_that_was_never_seen_is_not_waited_for(
-    unserved: BrowserUseSession, count: int
-):
+async def test_a_task_that_was_never_seen_is_not_waited_for(unserved, count):
     """No server listens: the waits fail within seconds, and say why and what to check."""
     raised = await asyncio.gather(
         *(unserved.wait(f"task-{number}") for number in range(count)), return_exceptions=True
@@ -326,7 +296,7 @@ async def test_a_task_that_was_never_seen_is_not_waited_for(
         assert "live on" not in str(error)
 
 
-async def test_a_timeout_quotes_the_refused_connection(unserved: BrowserUseSession):
+async def test_a_timeout_quotes_the_refused_connection(unserved):
     """It does not claim that a task runs that was never seen."""
     with pytest.raises(errors.WaitTimeoutError) as caught:
         await unserved.wait("x", timeout=1.0)
@@ -337,7 +307,7 @@ async def test_a_timeout_quotes_the_refused_connection(unserved: BrowserUseSessi
     assert "live" not in str(caught.value)
 
 
-async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, session: BrowserUseSession):
+async def test_a_timeout_of_a_seen_task_quotes_the_outage(api, session):
     """The error has the last status, and the failure since then."""
     handle = session.handle(api.add(lives(1e6)).id)
     api.fault = _outage(5.0, 1e9, CUT)
@@ -352,7 +322,7 @@ async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, session:
     assert "may live on" in str(caught.value)
 
 
-async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, session: BrowserUseSession):
+async def test_a_timeout_without_a_failure_has_no_cause(api, session):
     """A task that only takes longer runs on."""
     api.fault = lambda call: CUT if call.number == 3 else None
 
@@ -364,7 +334,7 @@ async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, session: B
 
 
 @pytest.mark.parametrize("how", ["created here", "seen by a stream", "seen by an earlier wait"])
-async def test_a_known_task_is_waited_for(api: FakeApi, session: BrowserUseSession, how: str):
+async def test_a_known_task_is_waited_for(api, session, how):
     """Five minutes of outage from the first poll of a wait on are tolerated."""
     api.make = lambda _body: lives(200.0)
     handle = await session.submit("x")
@@ -382,9 +352,7 @@ async def test_a_known_task_is_waited_for(api: FakeApi, session: BrowserUseSessi
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_a_service_that_comes_back_at_once_loses_no_unseen_task(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_service_that_comes_back_at_once_loses_no_unseen_task(api, open_session):
     """Single failures at the start of a wait do not end it."""
     session = await open_session(poll=PollPolicy(latency_target=None))
     api.fault = lambda call: CUT if call.number <= 2 else None

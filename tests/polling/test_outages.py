@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, Fault
+from browser_use_async import PollPolicy, TaskStatus, errors
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -23,7 +22,7 @@ def _outage(begin: float, end: float) -> Any:
 @pytest.mark.parametrize(
     "count", [100, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(180)])]
 )
-async def test_random_failures_lose_no_task(api: FakeApi, session: BrowserUseSession, count: int):
+async def test_random_failures_lose_no_task(api, session, count):
     """With 30 % of all polls failing in every way, all waits return their task."""
     draw = random.Random(7)
     failures = [
@@ -49,7 +48,7 @@ async def test_random_failures_lose_no_task(api: FakeApi, session: BrowserUseSes
 
 
 @pytest.mark.long
-async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, session: BrowserUseSession):
+async def test_an_outage_within_the_tolerance_is_survived(api, session):
     """Five minutes of outage within a wait of eleven cause no error."""
     task = api.add(lives(660.0))
     api.fault = _outage(300.0, 600.0)
@@ -62,7 +61,7 @@ async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, session:
 
 
 @pytest.mark.long
-async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
+async def test_an_outage_beyond_the_tolerance_interrupts(api, open_session):
     """With a tolerance of a minute the wait gives up, and the error says how to continue."""
     session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     task = api.add(lives(1200.0))
@@ -78,7 +77,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
 
 
 @pytest.mark.long
-async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
+async def test_each_failure_in_a_row_counts_anew(api, open_session):
     """An answer in between resets the tolerance, so single failures interrupt no wait."""
     session = await open_session(poll=PollPolicy(outage_timeout=30.0))
     task = api.add(lives(150.0))
@@ -89,9 +88,7 @@ async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: Ope
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_all_followers_are_interrupted_with_errors_of_their_own(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_all_followers_are_interrupted_with_errors_of_their_own(api, open_session):
     """Two waits and a stream of one task each get an error of their own."""
     session = await open_session(poll=PollPolicy(outage_timeout=10.0))
     task = api.add(lives(1200.0))
@@ -109,7 +106,7 @@ async def test_all_followers_are_interrupted_with_errors_of_their_own(
     assert len({id(error) for error in raised}) == 3
 
 
-async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_session: OpenSession):
+async def test_a_wait_after_an_interruption_looks_again(api, open_session):
     """An interruption that a slow consumer has not read yet is not passed on to a new wait."""
     session = await open_session(poll=PollPolicy(outage_timeout=10.0))
     task = api.add(lives(200.0))
@@ -127,7 +124,7 @@ async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_sessi
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: OpenSession):
+async def test_a_service_in_trouble_is_left_alone(api, open_session):
     """One request at a time checks whether hundreds of waits can continue."""
     rng, begin, end = random.Random(1), 60.0, 1860.0
     kinds = [Fault(status=503), Fault(cut=True), Fault(stall=60.0)]
@@ -146,9 +143,7 @@ async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: Op
 
 
 @pytest.mark.parametrize("begin", [0.1, 1.0, 2.5])
-async def test_an_outage_ends_although_the_list_goes_on_failing(
-    api: FakeApi, session: BrowserUseSession, begin: float
-):
+async def test_an_outage_ends_although_the_list_goes_on_failing(api, session, begin):
     """Calls for single tasks show that the service answers, also while tasks are searched for."""
     api.make = lambda _body: lives(40.0)
     handles = [await session.submit(text) for text in ("Look", "Read")]
@@ -162,7 +157,7 @@ async def test_an_outage_ends_although_the_list_goes_on_failing(
     assert loop_time() <= begin + 60.0
 
 
-async def test_pages_end_with_the_last_wait(api: FakeApi, open_session: OpenSession):
+async def test_pages_end_with_the_last_wait(api, open_session):
     """In an outage a page may hang for long, and is useless once no wait is left."""
     session = await open_session(poll=PollPolicy(long_poll=False))
     tasks = [api.add(lives(1e6)) for _ in range(40)]
@@ -185,9 +180,7 @@ ELSEWHERE = {"Location": "https://elsewhere.example/login"}
 
 @pytest.mark.parametrize("status", REDIRECTS)
 @pytest.mark.parametrize("count", [1, 40])
-async def test_a_redirect_ends_no_wait(
-    api: FakeApi, session: BrowserUseSession, count: int, status: int
-):
+async def test_a_redirect_ends_no_wait(api, session, count, status):
     """A maintenance page for a minute, and now and then one more, delay waits and end none."""
     draw = random.Random(status)
     tasks = [api.add(lives(draw.uniform(5.0, 100.0))) for _ in range(count)]
@@ -204,7 +197,7 @@ async def test_a_redirect_ends_no_wait(
     assert loop_time() <= 115.0
 
 
-async def test_a_service_that_only_redirects_is_an_outage(api: FakeApi, open_session: OpenSession):
+async def test_a_service_that_only_redirects_is_an_outage(api, open_session):
     """It is reported, ends the wait for a task that nobody saw, and after its time every wait."""
     heard: list[Any] = []
     session = await open_session(on_event=heard.append, poll=PollPolicy(outage_timeout=60.0))

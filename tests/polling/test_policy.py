@@ -40,7 +40,7 @@ def test_a_target_wins_over_a_longer_interval():
     target=st.one_of(st.none(), st.floats(1e-3, 1e6)),
     looks=st.integers(1, 10**7),
 )
-def test_pauses_stay_in_bounds(interval: float, target: float | None, looks: int):
+def test_pauses_stay_in_bounds(interval, target, looks):
     """For any policy and any duration of the wait, a pause is shortened by up to a tenth."""
     policy = PollPolicy(interval=interval, latency_target=target)
     ceiling = 10.0 if target is None else target
@@ -80,7 +80,7 @@ def test_jitter_is_spread_evenly():
     ],
     ids=str,
 )
-def test_impossible_policies_are_refused(options: dict[str, float]):
+def test_impossible_policies_are_refused(options):
     """Every bound is checked when the policy is created, and the error names the option."""
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         PollPolicy(**options)

@@ -3,15 +3,13 @@
 import asyncio
 import itertools
 import random
-from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus
+from browser_use_async import PollPolicy, TaskStatus
 from browser_use_async.transport.config import Runtime
-from tests.support.api_bench import OpenSession
 from tests.support.chance import NoChance
-from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
@@ -19,7 +17,7 @@ pytestmark = pytest.mark.looptime
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_half_an_hour_of_polling(api: FakeApi, session: BrowserUseSession):
+async def test_half_an_hour_of_polling(api, session):
     """A 30-minute task is polled until 2 s after its end at most, by a thousand small requests."""
     task = api.add(lives(1800.0))
 
@@ -32,7 +30,7 @@ async def test_half_an_hour_of_polling(api: FakeApi, session: BrowserUseSession)
     assert api.count("get") == 1
 
 
-async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
+async def test_polls_follow_the_policy(api, open_session):
     """Without jitter the polls come exactly when the policy says."""
     policy = PollPolicy(interval=8.0, latency_target=None)
     session = await open_session(poll=policy, runtime=Runtime(rng=NoChance()))
@@ -44,7 +42,7 @@ async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.long
-async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSession):
+async def test_jitter_stays_inside_its_bounds(api, open_session):
     """Every pause between two polls is shortened by up to a tenth."""
     session = await open_session(poll=PollPolicy(interval=1.0, latency_target=1.0))
     task = api.add(lives(200.0))
@@ -60,7 +58,7 @@ async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSe
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
+async def test_many_waits_spread_out(api, open_session):
     """200 waits that begin together have at most twice the mean in any 100 ms in the end."""
     poll = PollPolicy(interval=0.5, latency_target=0.5, shared=False)
     session = await open_session(poll=poll, runtime=Runtime(rng=random.Random(1)))
@@ -77,7 +75,7 @@ async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.long
-async def test_the_latency_target_is_kept(api: FakeApi, open_session: OpenSession):
+async def test_the_latency_target_is_kept(api, open_session):
     """A task's end is seen at most the latency target, and a reply, after it."""
     session = await open_session(poll=PollPolicy(latency_target=2.0))
     loop = asyncio.get_running_loop()
@@ -93,7 +91,7 @@ async def test_the_latency_target_is_kept(api: FakeApi, open_session: OpenSessio
     assert max(delays) <= 2.01
 
 
-async def test_a_finished_task_costs_two_requests(api: FakeApi, session: BrowserUseSession):
+async def test_a_finished_task_costs_two_requests(api, session):
     """One status call and one confirming get."""
     task = api.add(lives(0.0))
 
@@ -103,7 +101,7 @@ async def test_a_finished_task_costs_two_requests(api: FakeApi, session: Browser
     assert (api.count("status"), api.count("get")) == (1, 1)
 
 
-async def test_a_wait_without_timeout_is_bounded(api: FakeApi, open_session: OpenSession):
+async def test_a_wait_without_timeout_is_bounded(api, open_session):
     """`PollPolicy.timeout` ends a wait without a timeout of its own."""
     session = await open_session(poll=PollPolicy(timeout=90.0))
     task = api.add(lives(1e9))
@@ -114,7 +112,7 @@ async def test_a_wait_without_timeout_is_bounded(api: FakeApi, open_session: Ope
     assert asyncio.get_running_loop().time() == pytest.approx(90.0, abs=0.05)
 
 
-async def test_waits_of_one_task_share_its_polls(api: FakeApi, session: BrowserUseSession):
+async def test_waits_of_one_task_share_its_polls(api, session):
     """Fifty waits for one task cost what one wait costs."""
     task = api.add(lives(60.0))
 
@@ -125,9 +123,7 @@ async def test_waits_of_one_task_share_its_polls(api: FakeApi, session: BrowserU
     assert api.count("get") == 1
 
 
-async def test_no_burst_after_the_loop_was_blocked(
-    api: FakeApi, session: BrowserUseSession, looptime: Any
-):
+async def test_no_burst_after_the_loop_was_blocked(api, session, looptime):
     """After ten minutes in which nothing ran there is one poll per task, not 300."""
     tasks = [api.add(lives(2000.0)) for _ in range(20)]
     waits = [asyncio.create_task(session.wait(task.id, timeout=3000.0)) for task in tasks]
@@ -147,9 +143,7 @@ async def test_no_burst_after_the_loop_was_blocked(
     assert blocked <= 3 * len(tasks)
 
 
-async def test_the_deadline_is_checked_first_after_a_block(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_the_deadline_is_checked_first_after_a_block(api, session):
     """A wait whose deadline passed while nothing ran ends at once, with at most one poll."""
     task = api.add(lives(1e6))
     wait = asyncio.create_task(session.wait(task.id, timeout=60.0))
@@ -164,7 +158,7 @@ async def test_the_deadline_is_checked_first_after_a_block(
     assert api.count() - before <= 2
 
 
-async def test_no_polls_without_a_wait(api: FakeApi, session: BrowserUseSession):
+async def test_no_polls_without_a_wait(api, session):
     """After the last wait has ended nothing is polled any more."""
     task = api.add(lives(1e6))
     with pytest.raises(TimeoutError):
@@ -176,7 +170,7 @@ async def test_no_polls_without_a_wait(api: FakeApi, session: BrowserUseSession)
     assert api.count() == before
 
 
-async def test_a_second_wait_starts_afresh(api: FakeApi, session: BrowserUseSession):
+async def test_a_second_wait_starts_afresh(api, session):
     """A wait that begins just as another one ends is polled."""
     tasks = [api.add(lives(20.0)) for _ in range(2)]
     for task in tasks:
@@ -189,7 +183,7 @@ async def test_a_second_wait_starts_afresh(api: FakeApi, session: BrowserUseSess
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, session: BrowserUseSession):
+async def test_a_wait_joins_one_that_has_just_settled(api, session):
     """A wait that joins between the final poll and its result gets the answer too."""
     task = api.add(lives(5.0))
     statuses: list[TaskStatus] = []
@@ -206,7 +200,7 @@ async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, session: Bro
 
 
 @pytest.mark.long
-async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSession):
+async def test_at_most_fifty_looks_at_once(api, open_session):
     """Hundreds of waits leave room for other calls, and each one is polled."""
     session = await open_session(poll=PollPolicy(latency_target=4.0, shared=False))
     api.latency = 0.2
@@ -225,7 +219,7 @@ async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSessi
     assert longest <= 8.0
 
 
-async def test_requests_are_named_for_what_they_poll(api: FakeApi, session: BrowserUseSession):
+async def test_requests_are_named_for_what_they_poll(api, session):
     """`asyncio.all_tasks` shows which task a poll is about, or how many a page is read for."""
     api.latency = 3.0
     tasks = [api.add(lives(1e6)) for _ in range(2)]

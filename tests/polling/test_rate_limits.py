@@ -5,9 +5,8 @@ import random
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from browser_use_async import PollPolicy, TaskStatus, errors
+from tests.support.fake_api import Call, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-async def test_a_long_retry_after_pauses_all_waits(api: FakeApi, session: BrowserUseSession):
+async def test_a_long_retry_after_pauses_all_waits(api, session):
     """After one 429 with `Retry-After: 300`, no wait of the session sends a request for 300 s."""
     tasks = [api.add(lives(400.0)) for _ in range(40)]
     refused_at: list[float] = []
@@ -42,9 +41,7 @@ async def test_a_long_retry_after_pauses_all_waits(api: FakeApi, session: Browse
 
 @pytest.mark.long
 @pytest.mark.parametrize(("shared", "count"), [(True, 100), (False, 30)], ids=["shared", "alone"])
-async def test_a_limited_service_is_probed_by_one(
-    api: FakeApi, open_session: OpenSession, count: int, *, shared: bool
-):
+async def test_a_limited_service_is_probed_by_one(api, open_session, count, *, shared):
     """While it keeps answering 429 with Retry-After, there is one probe per pause."""
     session = await open_session(poll=PollPolicy(shared=shared))
     tasks = [api.add(lives(1e6)) for _ in range(count)]
@@ -60,7 +57,7 @@ async def test_a_limited_service_is_probed_by_one(
     assert len([at for at in api.times() if at >= 86.0]) >= (10 if shared else count)
 
 
-async def test_an_absurd_retry_after_is_capped(api: FakeApi, session: BrowserUseSession):
+async def test_an_absurd_retry_after_is_capped(api, session):
     """One wrong header does not stop every wait of the session for years."""
     task = api.add(lives(60.0))
     api.break_calls("status", {3: Fault(status=429, headers={"Retry-After": "99999999"})})
@@ -71,7 +68,7 @@ async def test_an_absurd_retry_after_is_capped(api: FakeApi, session: BrowserUse
     assert loop_time() <= 610.0
 
 
-async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, session: BrowserUseSession):
+async def test_a_pause_never_outlasts_a_deadline(api, session):
     """The wait ends on time though the service asked for a longer pause."""
     task = api.add(lives(1e6))
     api.break_calls("status", {2: Fault(status=429, headers={"Retry-After": "300"})})
@@ -86,9 +83,7 @@ async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, session: BrowserU
 @pytest.mark.long
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "3"}], ids=["429", "Retry-After"])
 @pytest.mark.parametrize("count", [5, 30, 150])
-async def test_a_list_that_alone_is_limited_delays_no_wait(
-    api: FakeApi, open_session: OpenSession, headers: dict[str, str], count: int
-):
+async def test_a_list_that_alone_is_limited_delays_no_wait(api, open_session, headers, count):
     """Calls for single tasks are answered, so they take the place of its pages."""
     session, draw = await open_session(), random.Random(1)
     limited = Fault(status=429, headers=headers)
@@ -107,9 +102,7 @@ async def test_a_list_that_alone_is_limited_delays_no_wait(
 
 @pytest.mark.long
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=["429", "Retry-After"])
-async def test_a_service_that_limits_all_calls_gets_few(
-    api: FakeApi, open_session: OpenSession, headers: dict[str, str]
-):
+async def test_a_service_that_limits_all_calls_gets_few(api, open_session, headers):
     """It answers each fifth call, and not the first pages: no wait gives up, and calls are few."""
     session, limited = await open_session(), Fault(status=429, headers=headers)
     draw = random.Random(1)
@@ -128,9 +121,7 @@ async def test_a_service_that_limits_all_calls_gets_few(
 
 
 @pytest.mark.long
-async def test_a_limited_list_is_logged_once(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_limited_list_is_logged_once(api, open_session, caplog):
     """Calls for single tasks are limited now and then, so the list is tried again and again."""
     session, limited = await open_session(), Fault(status=429)
     api.fault = lambda call: limited if call.route == "list" or call.number % 20 == 0 else None

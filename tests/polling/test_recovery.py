@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RetryPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, Fault
+from browser_use_async import RetryPolicy, TaskStatus, errors
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -33,9 +32,7 @@ OUTAGES = {
         for outage in OUTAGES
     ],
 )
-async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
-    api: FakeApi, session: BrowserUseSession, outage: str
-):
+async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(api, session, outage):
     """40 waits in outages of up to five minutes see the end of their task within one pause."""
     took: list[float] = []
     firsts: list[float] = []
@@ -59,9 +56,7 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["asked for", "drawn"])
-async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
-    api: FakeApi, open_session: OpenSession, *, asked: bool
-):
+async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(api, open_session, *, asked):
     """10 s are left and the pause would take 11 s or more: the error is raised at once."""
     retry = RetryPolicy() if asked else RetryPolicy(base_delay=1e6, max_delay=1e6)
     session = await open_session(retry=retry)
@@ -75,7 +70,7 @@ async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
     assert api.count() == 1
 
 
-async def test_pauses_end_before_the_deadline(api: FakeApi, session: BrowserUseSession):
+async def test_pauses_end_before_the_deadline(api, session):
     """Attempts go on while there is time for one more, and never beyond."""
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "4"})})
 
@@ -87,9 +82,7 @@ async def test_pauses_end_before_the_deadline(api: FakeApi, session: BrowserUseS
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
-async def test_a_jump_of_the_wall_clock_moves_no_deadline(
-    api: FakeApi, session: BrowserUseSession, monkeypatch: pytest.MonkeyPatch, jump: int
-):
+async def test_a_jump_of_the_wall_clock_moves_no_deadline(api, session, monkeypatch, jump):
     """The clock jumps in the middle of a wait, which polls as often and ends as before."""
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 30.0))

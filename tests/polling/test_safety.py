@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy
+from browser_use_async import PollPolicy
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.fake_task import Source, lives
@@ -59,7 +59,7 @@ async def _costs(
 @pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.timeout(180)
-async def test_what_a_task_costs(api: FakeApi, open_session: OpenSession):
+async def test_what_a_task_costs(api, open_session):
     """One confirming get, and little more; the wait ends within two round trips of the event."""
     cost, delays = await _costs(api, open_session, attached=True)
 
@@ -70,7 +70,7 @@ async def test_what_a_task_costs(api: FakeApi, open_session: OpenSession):
 @pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.timeout(180)
-async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession):
+async def test_what_a_task_costs_without(api, open_session):
     """The control: without a receiver the same count is far above the bound."""
     cost, delays = await _costs(api, open_session, attached=False, count=100)
 
@@ -81,9 +81,7 @@ async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession
 @pytest.mark.looptime
 @pytest.mark.parametrize("count", [1, 40])
 @pytest.mark.parametrize("end", ["finished", "failed"])
-async def test_an_end_without_an_event(
-    api: FakeApi, session: BrowserUseSession, end: str, count: int
-):
+async def test_an_end_without_an_event(api, session, end, count):
     """Events came before, and then no more: the end is found within the safety interval."""
     source = Source()
     session.attach(source)
@@ -104,7 +102,7 @@ async def test_an_end_without_an_event(
 
 @pytest.mark.long
 @pytest.mark.looptime
-async def test_lost_events_are_noticed(api: FakeApi, session: BrowserUseSession):
+async def test_lost_events_are_noticed(api, session):
     """After one end without an event, polling is as usual until events come again."""
     source = Source()
     session.attach(source)
@@ -127,7 +125,7 @@ async def test_lost_events_are_noticed(api: FakeApi, session: BrowserUseSession)
 
 
 @pytest.mark.looptime
-async def test_promises_are_not_enough(api: FakeApi, session: BrowserUseSession):
+async def test_promises_are_not_enough(api, session):
     """A source without any event changes nothing: a wrong address costs no time."""
     session.attach(Source())
     task = api.add(lives(61.0))
@@ -139,7 +137,7 @@ async def test_promises_are_not_enough(api: FakeApi, session: BrowserUseSession)
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("count", [1, 5])
-async def test_an_event_that_comes_too_soon(api: FakeApi, session: BrowserUseSession, count: int):
+async def test_an_event_that_comes_too_soon(api, session, count):
     """The API does not know of the end yet; it is polled as often as without events."""
     source = Source()
     session.attach(source)
@@ -156,9 +154,7 @@ async def test_an_event_that_comes_too_soon(api: FakeApi, session: BrowserUseSes
 @pytest.mark.parametrize(
     "words", [["finished", "started"], ["paused", "finished", "paused"], ["finished"] * 3]
 )
-async def test_events_in_the_wrong_order(
-    api: FakeApi, session: BrowserUseSession, words: list[str]
-):
+async def test_events_in_the_wrong_order(api, session, words):
     """After late and repeated events the wait ends with the API's answer."""
     source = Source()
     session.attach(source)
@@ -174,9 +170,7 @@ async def test_events_in_the_wrong_order(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("count", [1, 5])
-async def test_an_event_that_came_before_the_wait(
-    api: FakeApi, session: BrowserUseSession, count: int
-):
+async def test_an_event_that_came_before_the_wait(api, session, count):
     """A quick task ends before its wait begins; the wait polls at once."""
     source = Source()
     session.attach(source)
@@ -192,7 +186,7 @@ async def test_an_event_that_came_before_the_wait(
 
 
 @pytest.mark.looptime
-async def test_a_task_that_failed_before_the_wait(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_that_failed_before_the_wait(api, session):
     """A wait that starts after the task has ended returns with its first poll."""
     source = Source()
     session.attach(source)
@@ -208,7 +202,7 @@ async def test_a_task_that_failed_before_the_wait(api: FakeApi, session: Browser
 
 
 @pytest.mark.looptime
-async def test_streams_are_polled_as_before(api: FakeApi, session: BrowserUseSession):
+async def test_streams_are_polled_as_before(api, session):
     """No webhook reports steps and resumptions; a wait beside a stream still polls rarely."""
     source = Source()
     session.attach(source)
@@ -235,7 +229,7 @@ async def test_streams_are_polled_as_before(api: FakeApi, session: BrowserUseSes
 
 
 @pytest.mark.looptime
-async def test_a_policy_of_ones_own(api: FakeApi, open_session: OpenSession):
+async def test_a_policy_of_ones_own(api, open_session):
     """The safety pause is a minute, and never less than the pause without events."""
     for policy, most in (
         (PollPolicy(), SAFETY),
@@ -254,7 +248,7 @@ async def test_a_policy_of_ones_own(api: FakeApi, open_session: OpenSession):
         assert min(pauses) >= 0.89 * most
 
 
-async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSession):
+async def test_a_receiver_in_another_thread(api, open_session):
     """Events of another thread are handled in the session's own loop."""
     session = await open_session(poll=PollPolicy(interval=20.0, latency_target=60.0))
     source = Source()
@@ -273,7 +267,7 @@ async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSess
 
 
 @pytest.mark.looptime
-async def test_events_after_the_end_of_a_session(api: FakeApi, session: BrowserUseSession):
+async def test_events_after_the_end_of_a_session(api, session):
     """A receiver may outlive the sessions that get its events."""
     source = Source()
     session.attach(source)

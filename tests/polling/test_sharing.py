@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -56,9 +55,7 @@ async def _run_many(
     return looks / finished, sorted(delays)
 
 
-async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(api, session):
     """An unchanged page still shows all its rows, new statuses and old ones."""
     others = [api.add(lives(1e6)) for _ in range(20)]
     task = api.add(FakeTask([(0.0, "created"), (60.0, "running"), (90.0, "finished")]))
@@ -84,9 +81,7 @@ async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
     ("width", "count", "most"),
     [(10, 60, 5.0), pytest.param(50, 600, 2.5, marks=pytest.mark.torture)],
 )
-async def test_looks_per_task_are_few(
-    api: FakeApi, session: BrowserUseSession, width: int, count: int, most: float
-):
+async def test_looks_per_task_are_few(api, session, width, count, most):
     """An end needs few requests, with the delay of a poll every two seconds."""
     looks, delays = await _run_many(api, session, width, count)
 
@@ -96,9 +91,7 @@ async def test_looks_per_task_are_few(
 
 
 @pytest.mark.long
-async def test_waits_that_do_not_share_cost_ten_times_as_much(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_waits_that_do_not_share_cost_ten_times_as_much(api, open_session):
     """With `shared=False` each wait has polls of its own."""
     session = await open_session(poll=PollPolicy(shared=False))
 
@@ -108,7 +101,7 @@ async def test_waits_that_do_not_share_cost_ten_times_as_much(
     assert api.count("list") == 0
 
 
-async def test_a_single_wait_asks_for_the_status(api: FakeApi, session: BrowserUseSession):
+async def test_a_single_wait_asks_for_the_status(api, session):
     """A single wait uses the lightweight status endpoint."""
     task = api.add(lives(60.0))
 
@@ -119,7 +112,7 @@ async def test_a_single_wait_asks_for_the_status(api: FakeApi, session: BrowserU
 
 
 @pytest.mark.long
-async def test_tasks_of_other_programs_are_found(api: FakeApi, session: BrowserUseSession):
+async def test_tasks_of_other_programs_are_found(api, session):
     """Two hundred waits for ids that this session did not create: three pages in each round."""
     tasks = [api.add(lives(30.0)) for _ in range(200)]
 
@@ -131,7 +124,7 @@ async def test_tasks_of_other_programs_are_found(api: FakeApi, session: BrowserU
 
 
 @pytest.mark.long
-async def test_tasks_far_down_the_list_are_found(api: FakeApi, session: BrowserUseSession):
+async def test_tasks_far_down_the_list_are_found(api, session):
     """Below a thousand newer tasks, a page further is read with each poll round."""
     tasks = [api.add(lives(300.0)) for _ in range(30)]
     for _ in range(1000):
@@ -152,9 +145,7 @@ async def test_tasks_far_down_the_list_are_found(api: FakeApi, session: BrowserU
     ("width", "pause", "most"),
     [(60, 0.25, 0.0), (400, 0.05, 0.05), (1500, 0.05, 0.05)],
 )
-async def test_a_list_that_grows_is_followed(
-    api: FakeApi, session: BrowserUseSession, width: int, pause: float, most: float
-):
+async def test_a_list_that_grows_is_followed(api, session, width, pause, most):
     """Tasks move down as others are created: few polls are late, and few are for one task."""
     tasks = [api.add(lives(30.0)) for _ in range(width)]
 
@@ -177,9 +168,7 @@ async def test_a_list_that_grows_is_followed(
 
 
 @pytest.mark.long
-async def test_pages_follow_the_pace_of_creation(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
-):
+async def test_pages_follow_the_pace_of_creation(api, open_session, caplog):
     """Tasks that end at their first or second poll, hundreds per second, share polls, too.
 
     Answers to run-task come in another order than in the list, and later.
@@ -211,9 +200,7 @@ async def test_pages_follow_the_pace_of_creation(
     assert "one by one" not in caplog.text
 
 
-async def test_many_tasks_are_polled_once_in_each_interval(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_many_tasks_are_polled_once_in_each_interval(api, session):
     """Pages that are spread over the interval start a little early, and not twice as often."""
     tasks = [api.add(lives(60.0 + number % 53)) for number in range(1200)]
     waits: list[asyncio.Task[Any]] = []
@@ -242,9 +229,7 @@ async def test_many_tasks_are_polled_once_in_each_interval(
         (600, 100, 1e6),
     ],
 )
-async def test_no_task_is_polled_late_when_most_waits_end(
-    api: FakeApi, session: BrowserUseSession, width: int, stays: int, lag: float
-):
+async def test_no_task_is_polled_late_when_most_waits_end(api, session, width, stays, lag):
     """Most waits end at one moment; the others are still polled every two seconds."""
     api.list_lag = lag
     tasks = [api.add(lives(30.0)) for _ in range(width)]
@@ -258,7 +243,7 @@ async def test_no_task_is_polled_late_when_most_waits_end(
     assert longest <= 2.01
 
 
-async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, session: BrowserUseSession):
+async def test_a_list_that_lags_costs_status_calls_only(api, session):
     """A new task that the list does not show yet is polled alone."""
     api.list_lag = 15.0
     api.make = lambda _body: lives(8.0)
@@ -271,9 +256,7 @@ async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, session: B
 
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(cut=True), Fault(status=404)])
 @pytest.mark.long
-async def test_a_list_that_does_not_work_is_left_alone(
-    api: FakeApi, session: BrowserUseSession, fault: Fault
-):
+async def test_a_list_that_does_not_work_is_left_alone(api, session, fault):
     """Where only the status endpoint answers, waits use it, and end on time."""
     tasks = [api.add(lives(200.0)) for _ in range(20)]
     api.break_calls("list", {0: fault})
@@ -285,7 +268,7 @@ async def test_a_list_that_does_not_work_is_left_alone(
 
 
 @pytest.mark.long
-async def test_an_outage_is_asked_little(api: FakeApi, session: BrowserUseSession):
+async def test_an_outage_is_asked_little(api, session):
     """In an outage a hundred waits send less than one request a second, and then continue."""
     tasks = [api.add(lives(100.0)) for _ in range(100)]
     down = Fault(status=503)
@@ -303,9 +286,7 @@ async def test_an_outage_is_asked_little(api: FakeApi, session: BrowserUseSessio
 
 
 @pytest.mark.parametrize("begins", [0.5, 20.0])
-async def test_an_outage_is_not_blamed_on_the_list(
-    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture, begins: float
-):
+async def test_an_outage_is_not_blamed_on_the_list(api, session, caplog, begins):
     """While no call is answered the list is not given up, and its pages are read afterwards."""
     api.make = lambda _body: lives(begins + 50.0)
     handles = [await session.submit(f"{number}") for number in range(3)]
@@ -319,7 +300,7 @@ async def test_an_outage_is_not_blamed_on_the_list(
     assert any(call.route == "list" and call.at > begins + 30.0 for call in api.calls)
 
 
-async def test_a_page_that_fails_is_asked_for_again(api: FakeApi, session: BrowserUseSession):
+async def test_a_page_that_fails_is_asked_for_again(api, session):
     """A page is read twice more; in an outage no sooner than after the usual 2 s."""
     tasks = [api.add(lives(60.0)) for _ in range(100)]
     down = Fault(status=503)
@@ -336,9 +317,7 @@ async def test_a_page_that_fails_is_asked_for_again(api: FakeApi, session: Brows
     assert min(after - before for before, after in pairwise(sweeps[2:])) > 1.5, sweeps
 
 
-async def test_an_outage_beyond_the_tolerance_ends_every_wait(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_an_outage_beyond_the_tolerance_ends_every_wait(api, open_session):
     """Each gets an error of its own, with its own id."""
     session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     tasks = [api.add(lives(1e6)) for _ in range(30)]
@@ -350,7 +329,7 @@ async def test_an_outage_beyond_the_tolerance_ends_every_wait(
     assert [getattr(each, "task_id", None) for each in ended] == [task.id for task in tasks]
 
 
-async def test_an_end_that_cannot_be_fetched_is_given_up(api: FakeApi, open_session: OpenSession):
+async def test_an_end_that_cannot_be_fetched_is_given_up(api, open_session):
     """Each page reports it again, and only get-task, which fails, could confirm it."""
     session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     tasks = [api.add(lives(seconds)) for seconds in (5.0, 200.0, 200.0)]
@@ -367,9 +346,7 @@ async def test_an_end_that_cannot_be_fetched_is_given_up(api: FakeApi, open_sess
     assert [getattr(each, "status", None) for each in rest] == [TaskStatus.FINISHED] * 2
 
 
-async def test_a_key_that_is_refused_ends_every_wait_at_once(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_key_that_is_refused_ends_every_wait_at_once(api, open_session):
     """After a 401 hardly any request is sent, and each wait names its own task."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     tasks = [api.add(lives(1e6)) for _ in range(30)]
@@ -383,7 +360,7 @@ async def test_a_key_that_is_refused_ends_every_wait_at_once(
     assert len([at for at in api.times() if at >= 10.0]) <= 3
 
 
-async def test_a_page_that_lies_ends_no_wait(api: FakeApi, session: BrowserUseSession):
+async def test_a_page_that_lies_ends_no_wait(api, session):
     """The list reports all tasks as finished; the tasks themselves do not, and they decide."""
     life = ((0.0, "running"), (40.0, "finished"))
     tasks = [api.add(_Misquoted(life=life)) for _ in range(5)]
@@ -394,7 +371,7 @@ async def test_a_page_that_lies_ends_no_wait(api: FakeApi, session: BrowserUseSe
     assert loop_time() >= 40.0
 
 
-async def test_a_task_without_a_wait_is_not_polled(api: FakeApi, session: BrowserUseSession):
+async def test_a_task_without_a_wait_is_not_polled(api, session):
     """When all but one leave, the last one polls alone; when it leaves, nothing is polled."""
     tasks = [api.add(lives(1e6)) for _ in range(10)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
@@ -415,7 +392,7 @@ async def test_a_task_without_a_wait_is_not_polled(api: FakeApi, session: Browse
     await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def test_streams_share_too(api: FakeApi, session: BrowserUseSession):
+async def test_streams_share_too(api, session):
     """Streams of many tasks yield each change, the first status at once."""
     life = (
         (0.0, "created"),
@@ -442,7 +419,7 @@ async def test_streams_share_too(api: FakeApi, session: BrowserUseSession):
     assert api.count("status", "list") <= 60
 
 
-async def test_ended_tasks_are_not_polled(api: FakeApi, session: BrowserUseSession):
+async def test_ended_tasks_are_not_polled(api, session):
     """Results that a slow consumer has not read yet cost no more requests."""
     tasks = [api.add(lives(10.0)) for _ in range(20)]
     waiting = session.wait_many(task.id for task in tasks)

@@ -5,17 +5,14 @@ import random
 
 import pytest
 
-from browser_use_async import BrowserUseSession
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
 pytestmark = [pytest.mark.looptime, pytest.mark.long]
 
 
-async def test_a_page_that_is_refused_now_and_then_is_asked_for_again(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_page_that_is_refused_now_and_then_is_asked_for_again(api, session):
     """A fifth of the calls is refused, and hundreds of waits end hardly later than without."""
     api.latency, chance, rng = 0.1, random.Random(1), random.Random(1)
     api.fault = lambda _call: Fault(status=429, delay=0.1) if chance.random() < 0.2 else None

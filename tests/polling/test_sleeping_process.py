@@ -7,9 +7,7 @@ import pytest
 
 from browser_use_async import PollPolicy, errors
 from browser_use_async.transport.config import Runtime
-from tests.support.api_bench import OpenSession
 from tests.support.chance import NoChance
-from tests.support.fake_api import FakeApi
 from tests.support.fake_task import lives
 from tests.support.virtual_time import lose
 
@@ -24,7 +22,7 @@ ALONE: dict[str, Any] = {
 }
 
 
-async def test_missed_polls_are_not_made_up_for(api: FakeApi, open_session: OpenSession):
+async def test_missed_polls_are_not_made_up_for(api, open_session):
     """After a sleep of thirty intervals each task is polled at once, then as usual."""
     session = await open_session(**ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]
@@ -43,7 +41,7 @@ async def test_missed_polls_are_not_made_up_for(api: FakeApi, open_session: Open
     assert looks == len(tasks) * 4  # one at once, then one per interval
 
 
-async def test_a_deadline_that_passed_during_the_sleep(api: FakeApi, open_session: OpenSession):
+async def test_a_deadline_that_passed_during_the_sleep(api, open_session):
     """The wait ends as soon as the process runs again, however many polls are due."""
     session = await open_session(**ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]

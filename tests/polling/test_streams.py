@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_api import Call, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import LIVE_TOKEN
 from tests.support.virtual_time import loop_time
@@ -39,7 +38,7 @@ async def _statuses(session: BrowserUseSession, task_id: str) -> list[str]:
     return [str(status) async for status in session.stream_status(task_id)]
 
 
-async def test_statuses_come_once_each(api: FakeApi, session: BrowserUseSession):
+async def test_statuses_come_once_each(api, session):
     """An unchanged status is yielded once, and the stream ends after the terminal one."""
     task = api.add(FakeTask(life=((0.0, "created"), (4.0, "running"), (300.0, "failed"))))
 
@@ -48,7 +47,7 @@ async def test_statuses_come_once_each(api: FakeApi, session: BrowserUseSession)
     assert statuses_seen == ["created", "running", "failed"]
 
 
-async def test_flapping_statuses_are_changes(api: FakeApi, session: BrowserUseSession):
+async def test_flapping_statuses_are_changes(api, session):
     """A status that returns is a change each time."""
     life = tuple((20.0 * number, ("running", "paused")[number % 2]) for number in range(5))
     task = api.add(FakeTask(life=(*life, (100.0, "stopped"))))
@@ -59,9 +58,7 @@ async def test_flapping_statuses_are_changes(api: FakeApi, session: BrowserUseSe
 
 
 @pytest.mark.parametrize(("route", "count"), [("status", 1), ("list", 2)])
-async def test_a_slow_reply_takes_no_status_back(
-    api: FakeApi, session: BrowserUseSession, route: str, count: int
-):
+async def test_a_slow_reply_takes_no_status_back(api, session, route, count):
     """A reply to a request from before the pause comes after another poll has seen the pause."""
     life = ((0.0, "running"), (10.0, "paused"), (30.0, "finished"))
     tasks = [api.add(FakeTask(life=life)) for _ in range(count)]
@@ -71,7 +68,7 @@ async def test_a_slow_reply_takes_no_status_back(
     assert statuses_seen == [["running", "paused", "finished"]] * count
 
 
-async def test_closing_a_stream_stops_its_polls(api: FakeApi, session: BrowserUseSession):
+async def test_closing_a_stream_stops_its_polls(api, session):
     """After `aclose()` there are no requests any more."""
     task = api.add(lives(1e6))
     stream = session.stream_status(task.id)
@@ -84,9 +81,7 @@ async def test_closing_a_stream_stops_its_polls(api: FakeApi, session: BrowserUs
     assert api.count() == before
 
 
-async def test_closing_a_stream_during_a_look_ends_the_look(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_closing_a_stream_during_a_look_ends_the_look(api, session):
     """A request without a consumer is cancelled, not awaited."""
     task = api.add(lives(1e6))
     stream = session.stream_status(task.id)
@@ -101,7 +96,7 @@ async def test_closing_a_stream_during_a_look_ends_the_look(
     assert api.in_flight == 0
 
 
-async def test_a_slow_consumer_has_no_backlog(api: FakeApi, session: BrowserUseSession):
+async def test_a_slow_consumer_has_no_backlog(api, session):
     """A consumer that returns after five changes gets the latest status, then the end."""
     life = tuple((10.0 * number, ("running", "paused")[number % 2]) for number in range(10))
     task = api.add(FakeTask(life=(*life, (200.0, "finished"))))
@@ -114,9 +109,7 @@ async def test_a_slow_consumer_has_no_backlog(api: FakeApi, session: BrowserUseS
     assert statuses_seen == ["running", "paused", "finished"]
 
 
-async def test_a_consumer_that_sleeps_past_the_end_gets_it(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_consumer_that_sleeps_past_the_end_gets_it(api, session):
     """It gets the terminal status even if the deadline passed while it worked."""
     task = api.add(lives(30.0))
     statuses_seen: list[str] = []
@@ -128,7 +121,7 @@ async def test_a_consumer_that_sleeps_past_the_end_gets_it(
     assert statuses_seen == ["running", "finished"]
 
 
-async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, session: BrowserUseSession):
+async def test_a_consumer_that_breaks_leaves_nothing(api, session):
     """`break` and an exception in the loop both end the polling."""
     task = api.add(lives(1e6))
 
@@ -149,7 +142,7 @@ async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, session: Brow
     assert api.count() == before
 
 
-async def test_a_stream_times_out(api: FakeApi, session: BrowserUseSession):
+async def test_a_stream_times_out(api, session):
     """A stream's timeout raises as a wait's does, at the deadline."""
     task = api.add(lives(1e6))
     statuses_seen: list[str] = []
@@ -161,7 +154,7 @@ async def test_a_stream_times_out(api: FakeApi, session: BrowserUseSession):
     assert loop_time() == pytest.approx(40.0, abs=0.05)
 
 
-async def test_steps_come_once_and_in_order(api: FakeApi, session: BrowserUseSession):
+async def test_steps_come_once_and_in_order(api, session):
     """Each step is yielded once, in order, and the stream ends with the task."""
     task = api.add(lives(60.0, steps=20, step_seconds=2.5))
 
@@ -171,7 +164,7 @@ async def test_steps_come_once_and_in_order(api: FakeApi, session: BrowserUseSes
     assert api.count("status") == 0  # the whole task has its status too
 
 
-async def test_steps_go_on_after_a_known_one(api: FakeApi, session: BrowserUseSession):
+async def test_steps_go_on_after_a_known_one(api, session):
     """`after=` leaves out the steps up to that number, for a stream after a restart."""
     task = api.add(lives(60.0, steps=20, step_seconds=2.5))
 
@@ -180,7 +173,7 @@ async def test_steps_go_on_after_a_known_one(api: FakeApi, session: BrowserUseSe
     assert numbers == [18, 19, 20]
 
 
-async def test_odd_step_lists_repeat_nothing(api: FakeApi, session: BrowserUseSession):
+async def test_odd_step_lists_repeat_nothing(api, session):
     """A list that shrinks, shuffles and repeats yields each number once, ascending."""
 
     def steps(age: float) -> list[int]:
@@ -194,7 +187,7 @@ async def test_odd_step_lists_repeat_nothing(api: FakeApi, session: BrowserUseSe
     assert numbers == [1, 2, 3, 4, 5, 6, 7]
 
 
-async def test_ten_thousand_steps(api: FakeApi, session: BrowserUseSession):
+async def test_ten_thousand_steps(api, session):
     """A very long list is yielded completely."""
     task = api.add(lives(0.0, steps=lambda _age: range(1, 10_001)))
 
@@ -203,7 +196,7 @@ async def test_ten_thousand_steps(api: FakeApi, session: BrowserUseSession):
     assert numbers == list(range(1, 10_001))
 
 
-async def test_two_streams_of_a_task_cost_one_poll(api: FakeApi, session: BrowserUseSession):
+async def test_two_streams_of_a_task_cost_one_poll(api, session):
     """A stream of steps and one of statuses share each poll; one alone costs the same."""
     task = api.add(lives(100.0, steps=10, step_seconds=5.0))
 
@@ -222,9 +215,7 @@ async def test_two_streams_of_a_task_cost_one_poll(api: FakeApi, session: Browse
     assert api.count("get") <= alone
 
 
-async def test_a_stream_of_steps_that_joins_is_served_at_once(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_stream_of_steps_that_joins_is_served_at_once(api, open_session):
     """It joins a wait that reads statuses only, and does not wait for the next regular poll."""
     policy = PollPolicy(interval=500.0, latency_target=500.0)
     session = await open_session(poll=policy)
@@ -242,7 +233,7 @@ async def test_a_stream_of_steps_that_joins_is_served_at_once(
 
 
 @pytest.mark.long
-async def test_paused_tasks_show_late_steps(api: FakeApi, session: BrowserUseSession):
+async def test_paused_tasks_show_late_steps(api, session):
     """A step in progress at the pause is yielded during the pause."""
     life = ((0.0, "running"), (10.0, "paused"), (500.0, "finished"))
     task = api.add(FakeTask(life=life, steps=lambda age: [1, 2] if age > 15.0 else [1]))
@@ -253,7 +244,7 @@ async def test_paused_tasks_show_late_steps(api: FakeApi, session: BrowserUseSes
     assert at[1] <= 18.0
 
 
-async def test_the_live_url_is_waited_for(api: FakeApi, session: BrowserUseSession):
+async def test_the_live_url_is_waited_for(api, session):
     """`wait_for_live_url` returns as soon as the task can be watched."""
     task = api.add(lives(300.0, live_after=12.0))
 
@@ -263,9 +254,7 @@ async def test_the_live_url_is_waited_for(api: FakeApi, session: BrowserUseSessi
     assert 12.0 <= loop_time() <= 14.1
 
 
-async def test_a_task_without_a_live_url_ends_the_wait_for_it(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_task_without_a_live_url_ends_the_wait_for_it(api, session):
     """A task that ended without one gives None; one that goes on without one times out."""
     ended, alive = api.add(lives(5.0, live_after=None)), api.add(lives(1e6, live_after=None))
 
@@ -274,7 +263,7 @@ async def test_a_task_without_a_live_url_ends_the_wait_for_it(
         await session.handle(alive.id).wait_for_live_url(timeout=30.0)
 
 
-async def test_a_stream_survives_an_outage(api: FakeApi, session: BrowserUseSession):
+async def test_a_stream_survives_an_outage(api, session):
     """A short outage is not visible in a stream."""
     task = api.add(lives(100.0, steps=10, step_seconds=9.0))
     api.fault = lambda call: Fault(cut=True) if 20.0 <= call.at < 60.0 else None
@@ -284,7 +273,7 @@ async def test_a_stream_survives_an_outage(api: FakeApi, session: BrowserUseSess
     assert numbers == list(range(1, 11))
 
 
-async def test_a_handle_travels_as_text(api: FakeApi, open_session: OpenSession):
+async def test_a_handle_travels_as_text(api, open_session):
     """`to_token` and `session.handle` are inverse, an id is its own token."""
     session = await open_session()
     task = api.add(lives(3.0))

@@ -62,7 +62,7 @@ def _plan(service: Service, each: WatchedTask, now: float) -> ListPage | None:
 @pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(2, 900), share=st.floats(0.02, 1.0))
-def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, share: float) -> None:
+def test_a_planned_page_shows_the_tasks_that_it_should(seed, count, share):
     """While no task is created, each plan is exact, however the tasks are spread."""
     service = Service(seed, count, share)
     service.read_all(1.0)
@@ -77,7 +77,7 @@ def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, sh
 
 @pytest.mark.long
 @given(place=st.integers(100, 199), gone=st.integers(0, 20))
-def test_a_dense_page_is_read_from_its_first_place_on(place: int, gone: int) -> None:
+def test_a_dense_page_is_read_from_its_first_place_on(place, gone):
     """Tasks at its top have ended: a page from another place on would leave a remainder."""
     service = Service(1, 300, 1.0)
     service.read_all(1.0)
@@ -91,7 +91,7 @@ def test_a_dense_page_is_read_from_its_first_place_on(place: int, gone: int) -> 
 
 
 @given(ranks=st.lists(st.integers(1, 5), min_size=1, max_size=30), data=st.data())
-def test_discarding_takes_away_that_task_alone(ranks: list[int], data: st.DataObject) -> None:
+def test_discarding_takes_away_that_task_alone(ranks, data):
     """Ranks that are guesses may be equal."""
     places = TaskList()
     tasks = [_waited_for(f"t{number}") for number in range(len(ranks))]

@@ -9,9 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from browser_use_async import BrowserUseSession, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from browser_use_async import errors
+from tests.support.fake_api import Call, FakeTask, Fault
 from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
@@ -44,9 +43,7 @@ def _fails(share: float, seed: int, fault: Fault) -> Callable[[Call], Fault | No
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", [Fault(cut=True), Fault(stall=8.0)], ids=["cut", "slow"])
-async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
-    api: FakeApi, session: BrowserUseSession, fault: Fault
-):
+async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(api, session, fault):
     """The oldest of ten pages fails sometimes, and the list grows by 30 each second."""
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(1000, seed=1, longest=60.0)]
     api.fault = lambda call: fault if call.route == "list" and call.number % 41 == 0 else None
@@ -77,9 +74,7 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     ],
     ids=["5 % cut", "20 % cut", "20 % 503"],
 )
-async def test_a_share_of_calls_fails(
-    api: FakeApi, session: BrowserUseSession, share: float, fault: Fault, latest: float, most: float
-):
+async def test_a_share_of_calls_fails(api, session, share, fault, latest, most):
     """A failed page is read again as a whole, and not in ninety-nine parts."""
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=2)]
     api.fault = _fails(share, 3, fault)
@@ -93,7 +88,7 @@ async def test_a_share_of_calls_fails(
 
 @pytest.mark.long
 @pytest.mark.parametrize("route", ["list", "get", "status"])
-async def test_a_slow_reply_delays_no_other(api: FakeApi, session: BrowserUseSession, route: str):
+async def test_a_slow_reply_delays_no_other(api, session, route):
     """Every fortieth reply of a kind takes 25 s; only its own tasks are polled once more."""
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=4)]
     slow = Fault(stall=25.0)
@@ -106,9 +101,7 @@ async def test_a_slow_reply_delays_no_other(api: FakeApi, session: BrowserUseSes
     assert delays[-1] <= 8.0
 
 
-async def test_a_single_wait_does_not_wait_for_a_slow_reply(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_single_wait_does_not_wait_for_a_slow_reply(api, session):
     """It does not send a third request while two are in progress, either."""
     task = api.add(lives(30.0))
     api.fault = lambda call: Fault(stall=25.0) if call.number % 17 == 0 else None
@@ -126,9 +119,7 @@ def _is_internal(task: "asyncio.Task[Any]") -> bool:
 
 
 @pytest.mark.parametrize("count", [1, 50])
-async def test_polls_that_are_cancelled_from_outside_are_made_again(
-    api: FakeApi, session: BrowserUseSession, count: int
-):
+async def test_polls_that_are_cancelled_from_outside_are_made_again(api, session, count):
     """Another part of the program cancels all foreign tasks of the loop, for four seconds."""
     tasks = [api.add(lives(20.0)) for _ in range(count)]
     api.latency = 0.02
@@ -150,9 +141,7 @@ async def test_polls_that_are_cancelled_from_outside_are_made_again(
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", [KeyError, GeneratorExit, asyncio.CancelledError])
-async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
-    api: FakeApi, open_session: OpenSession, kind: type[BaseException]
-):
+async def test_a_middleware_that_raises_now_and_then_ends_no_wait(api, open_session, kind):
     """For any exception, a lost poll is repeated."""
     calls = itertools.count()
 
@@ -178,9 +167,7 @@ class MiddlewareError(Exception):
         super().__init__(f"{one} and {two}")
 
 
-async def test_a_middleware_that_always_raises_ends_the_wait(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_middleware_that_always_raises_ends_the_wait(api, open_session):
     """The exception is the cause of an error that names the task, even if it cannot be copied."""
 
     async def broken(
@@ -225,9 +212,7 @@ LIES = "zero capped huge random shuffled reversed missing repeated empty".split(
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", LIES)
-async def test_a_wrong_list_costs_requests_and_no_wait(
-    api: FakeApi, session: BrowserUseSession, kind: str
-):
+async def test_a_wrong_list_costs_requests_and_no_wait(api, session, kind):
     """There are at most one and a half times as many requests as status calls alone."""
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(150, seed=5, longest=60.0)]
     for _ in range(150):  # so that there are pages beyond those of interest
@@ -257,9 +242,7 @@ class _Stale(FakeTask):
 
 
 @pytest.mark.long
-async def test_a_list_that_never_shows_an_end_is_found_out(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_list_that_never_shows_an_end_is_found_out(api, session):
     """A status call sometimes checks what the list keeps reporting."""
     stale = api.add(_Stale(life=((0.0, "running"), (100.0, "finished"))))
     others = [api.add(lives(1000.0)) for _ in range(30)]
@@ -278,9 +261,7 @@ async def test_a_list_that_never_shows_an_end_is_found_out(
 @pytest.mark.long
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("is_own", [False, True], ids=["of others", "of this session"])
-async def test_waits_that_start_together_are_few_requests(
-    api: FakeApi, session: BrowserUseSession, is_own: bool
-):
+async def test_waits_that_start_together_are_few_requests(api, session, is_own):
     """Thousands of waits read pages from their first poll on, and not each status alone."""
     count = 2000
     api.make = lambda _body: lives(1e6)

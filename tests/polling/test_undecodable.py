@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, TaskStatus, errors
+from browser_use_async import TaskStatus, errors
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -31,9 +31,7 @@ def _odd(api: FakeApi, steps: Any, seconds: float = 20.0) -> str:
 
 @pytest.mark.long
 @pytest.mark.parametrize("others", [0, 30])
-async def test_a_task_that_can_never_be_read_ends_its_wait(
-    api: FakeApi, session: BrowserUseSession, others: int
-):
+async def test_a_task_that_can_never_be_read_ends_its_wait(api, session, others):
     """The error has the wrong place in the answer, the task, and that it has finished."""
     handles = [session.handle(api.add(lives(1e6)).id) for _ in range(others)]
     streams = [each.stream_status() for each in handles]
@@ -53,7 +51,7 @@ async def test_a_task_that_can_never_be_read_ends_its_wait(
         await each.aclose()
 
 
-async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, session: BrowserUseSession):
+async def test_a_timeout_before_that_quotes_the_error(api, session):
     """The cause is there even if the wait ends sooner."""
     task_id = _odd(api, "none", seconds=0.0)
 
@@ -64,7 +62,7 @@ async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, session: Bro
     assert "$.steps" in str(caught.value)
 
 
-async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, session: BrowserUseSession):
+async def test_a_stream_of_statuses_ends_with_the_end(api, session):
     """It needs only the status call."""
     task_id = _odd(api, [{"id": "s", "step": "one"}])
 
@@ -74,9 +72,7 @@ async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, session: Bro
     assert loop_time() <= 40.0
 
 
-async def test_a_stream_of_steps_does_not_end_a_running_task(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_stream_of_steps_does_not_end_a_running_task(api, session):
     """A task that cannot be decoded while it runs may be decodable at its end."""
     task = _Odd(life=((0.0, "running"), (60.0, "finished")), live_after=None)
     api.add(task)
@@ -93,7 +89,7 @@ async def test_a_stream_of_steps_does_not_end_a_running_task(
     assert 60.0 <= loop_time() <= 80.0
 
 
-async def test_steps_without_ids_end_no_wait(api: FakeApi, session: BrowserUseSession):
+async def test_steps_without_ids_end_no_wait(api, session):
     """Missing fields of a step are empty, and steps are numbered by their places."""
     task_id = _odd(api, [{"next_goal": "Open"}, {"id": None, "next_goal": "Read", "cost": 1}])
 
@@ -107,7 +103,7 @@ async def test_steps_without_ids_end_no_wait(api: FakeApi, session: BrowserUseSe
 
 
 @pytest.mark.parametrize("body", ["<html>maintenance</html>", "[1]"])
-async def test_pages_of_a_proxy_are_waited_out(api: FakeApi, session: BrowserUseSession, body: str):
+async def test_pages_of_a_proxy_are_waited_out(api, session, body):
     """A body of another kind may come from a proxy in between."""
     api.fault = lambda call: Fault(status=200, body=body) if 10.0 <= call.at < 130.0 else None
 
@@ -117,7 +113,7 @@ async def test_pages_of_a_proxy_are_waited_out(api: FakeApi, session: BrowserUse
 
 
 @pytest.mark.parametrize("wrong", ["another task", "another field each time"])
-async def test_only_the_same_mistake_counts(api: FakeApi, session: BrowserUseSession, wrong: str):
+async def test_only_the_same_mistake_counts(api, session, wrong):
     """An answer about another task ends the wait as well; answers that change do not."""
     task = api.add(lives(5.0, live_after=None))
     fields = ("status", "created_at", "task")

@@ -9,19 +9,16 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, PollPolicy, Task
+from browser_use_async import PollPolicy, Task
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
-    api: FakeApi, session: BrowserUseSession, monkeypatch: pytest.MonkeyPatch
-):
+async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(api, session, monkeypatch):
     """None of three hundred waits for one task sets a timer, and each one ends on time."""
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
@@ -46,7 +43,7 @@ async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
     assert await asyncio.gather(*waits) == pytest.approx([0.0] * 300, abs=0.05)
 
 
-async def test_deadlines_in_any_order_are_kept(api: FakeApi, session: BrowserUseSession):
+async def test_deadlines_in_any_order_are_kept(api, session):
     """The first deadline may come last, and other waits may have left before."""
     tasks = [api.add(lives(30.0 if number % 3 == 0 else 1e6)) for number in range(60)]
 
@@ -64,7 +61,7 @@ async def test_deadlines_in_any_order_are_kept(api: FakeApi, session: BrowserUse
 
 
 @pytest.mark.long
-async def test_ended_waits_are_released(api: FakeApi, open_session: OpenSession):
+async def test_ended_waits_are_released(api, open_session):
     """While one wait goes on, nothing is kept of 400 that have ended with hours left."""
     session = await open_session(poll=PollPolicy(timeout=8 * 3600.0))
     going_on = asyncio.create_task(session.wait(api.add(lives(1e6)).id))
@@ -81,7 +78,7 @@ async def test_ended_waits_are_released(api: FakeApi, open_session: OpenSession)
 
 
 @pytest.mark.long
-async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, session: BrowserUseSession):
+async def test_tasks_of_pages_under_way_cost_no_work(api, session):
     """While pages are slow, a thousand tasks in them are not visited again and again."""
     waits = [asyncio.create_task(session.wait(api.add(lives(1e6)).id)) for _ in range(1000)]
     await asyncio.sleep(10.0)

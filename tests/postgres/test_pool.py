@@ -12,7 +12,7 @@ from browser_use_async.postgres.connection import AsyncPool
 
 
 @pytest.mark.parametrize("turns", range(20))
-async def test_a_cancelled_waiter_ends(postgres: str, turns: int):
+async def test_a_cancelled_waiter_ends(postgres, turns):
     """This is so also in the turn of the event loop in which a connection becomes free."""
     async with AsyncPool(postgres, min_size=1, max_size=1, open=False) as pool:
 

@@ -1,22 +1,21 @@
 """A server in the test's own loop, and raw HTTP to it."""
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
-from browser_use_async.server.storage import Database, SqliteDatabase
+from browser_use_async.server.storage import SqliteDatabase
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
-from tests.server.webhooks.receiver import Receiver, receiving
+from tests.server.webhooks.receiver import receiving
 from tests.support.wall_clock import WallClock
 
 Start = Callable[..., Awaitable[Caller]]
@@ -37,39 +36,39 @@ SCENARIOS = {
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """Tasks follow `SCENARIOS`; a file may have its own options."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
     return {"executor": executor, "balance_cents": 10_000}
 
 
 @pytest.fixture
-def caller(server: LocalServer, http: aiohttp.ClientSession) -> Caller:
+def caller(server, http):
     """Raw HTTP to `server`."""
     return Caller(server, http)
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[str]:
+async def site():
     """The address of the example site."""
     async with StaticSite(example_site_directory()) as served:
         yield served.url
 
 
 @pytest.fixture
-def database_path(tmp_path: Path) -> Path:
+def database_path(tmp_path):
     """Where a database is."""
     return tmp_path / "server.db"
 
 
 @pytest.fixture
-def server_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def server_key(monkeypatch):
     """The key that all servers have."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest, server_key: None) -> AsyncIterator[Database]:
+async def database(request, server_key):
     """An empty database, in memory and on PostgreSQL."""
     if request.param == "sqlite":
         yield SqliteDatabase()
@@ -84,7 +83,7 @@ async def database(request: pytest.FixtureRequest, server_key: None) -> AsyncIte
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
-def place(request: pytest.FixtureRequest, tmp_path: Path, server_key: None) -> str:
+def place(request, tmp_path, server_key):
     """The place of a database: a file, or PostgreSQL."""
     if request.param == "sqlite":
         return str(tmp_path / "server.db")
@@ -92,9 +91,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, server_key: None) -> s
 
 
 @pytest.fixture
-async def start(
-    http: aiohttp.ClientSession, postgres: str, server_key: None
-) -> AsyncIterator[Start]:
+async def start(http, postgres, server_key):
     """Start another server on the same database."""
     async with AsyncExitStack() as stack:
 
@@ -114,33 +111,33 @@ async def start(
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
+async def receiver():
     """A receiver of webhooks, on a port of its own."""
     async with receiving() as each:
         yield each
 
 
 @pytest.fixture
-def clock() -> WallClock:
+def clock():
     """The clock of a server."""
     return WallClock()
 
 
 @pytest.fixture
-def queue() -> FromQueue:
+def queue():
     """An executor that the test controls."""
     return FromQueue()
 
 
 @pytest.fixture
-async def steered(http: aiohttp.ClientSession, queue: FromQueue) -> AsyncIterator[Caller]:
+async def steered(http, queue):
     """A server whose tasks do what the test puts into `queue`."""
     async with LocalServer(executor=queue) as server:
         yield Caller(server, http)
 
 
 @pytest.fixture
-def short_folder() -> Iterator[Path]:
+def short_folder():
     """A folder with a short name, which sockets need."""
     with tempfile.TemporaryDirectory(prefix="admin-") as folder:
         yield Path(folder)

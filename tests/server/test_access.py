@@ -50,7 +50,7 @@ async def reachable(**options: Any) -> AsyncIterator[tuple[LocalServer, str]]:
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/keys", "/api/v1/ping", "/openapi.json", "/live/x", "/x"])
-async def test_a_foreign_host_is_refused(host: str, path: str, caller: Caller) -> None:
+async def test_a_foreign_host_is_refused(host, path, caller):
     """A website whose name resolves to this machine gets no answer, with the key or without."""
     for has_key in (True, False):
         answer = await caller.get(caller.server.url + path, key=has_key, headers={"Host": host})
@@ -60,7 +60,7 @@ async def test_a_foreign_host_is_refused(host: str, path: str, caller: Caller) -
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.8.9.10:99", "[::1]:80"]
 )
-async def test_this_machine_is_answered(host: str, caller: Caller) -> None:
+async def test_this_machine_is_answered(host, caller):
     """By any of its names, and through a tunnel with another port."""
     assert (await caller.get("/ping", headers={"Host": host})).status == 200
 
@@ -75,9 +75,7 @@ async def test_this_machine_is_answered(host: str, caller: Caller) -> None:
         ("other.example", 403),
     ],
 )
-async def test_the_public_name_is_answered(
-    host: str, status: int, http: aiohttp.ClientSession
-) -> None:
+async def test_the_public_name_is_answered(host, status, http):
     """Behind a proxy the host is that of `public_url`, or of this machine."""
     async with reachable(**BEHIND) as (server, here):
         answer = await Caller(server, http).get(f"{here}/api/v1/ping", headers={"Host": host})
@@ -89,9 +87,7 @@ async def test_the_public_name_is_answered(
 
 
 @pytest.mark.parametrize("origin", ["https://{}", "chrome-extension://{}", "http://{}/", "ws://{}"])
-async def test_another_scheme_is_another_origin(
-    origin: str, http: aiohttp.ClientSession, caller: Caller
-) -> None:
+async def test_another_scheme_is_another_origin(origin, http, caller):
     """The page of a live view has the scheme of the server, too."""
     async with LocalServer(executor=Showing()) as server:
         task = await running_task(Caller(server, http))
@@ -101,7 +97,7 @@ async def test_another_scheme_is_another_origin(
                 pass
 
 
-async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSession) -> None:
+async def test_a_host_of_ones_own_choice_is_no_origin(http):
     """A client that names itself as the host is refused because of the host."""
     async with LocalServer(executor=Showing()) as server:
         task = await running_task(Caller(server, http))
@@ -112,7 +108,7 @@ async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSessio
                 pass
 
 
-async def test_a_page_of_another_origin_may_not_call(caller: Caller) -> None:
+async def test_a_page_of_another_origin_may_not_call(caller):
     """Its preflight is refused, and no header allows its browser to pass an answer on."""
     headers = {
         "Origin": "http://localhost:5173",
@@ -130,7 +126,7 @@ async def test_a_page_of_another_origin_may_not_call(caller: Caller) -> None:
 # --- keys ---------------------------------------------------------------------------------
 
 
-def test_short_keys_are_refused() -> None:
+def test_short_keys_are_refused():
     """On this machine too; the error says how to get a better one, and does not show the key."""
     with pytest.raises(ConfigurationError, match=r"16 characters.*token_urlsafe") as caught:
         LocalServer(executor="scripted", api_key="letmein-letmein")
@@ -144,7 +140,7 @@ async def guess(caller: Caller, count: int, **headers: str) -> list[int]:
     return [answer.status for answer in answers]
 
 
-async def test_wrong_keys_are_slowed_down(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+async def test_wrong_keys_are_slowed_down(caller, caplog):
     """After 20 wrong keys of an address the next are answered 429, by the API and other routes."""
     statuses = await guess(caller, MAX_WRONG_KEYS + 5)
     paths = ("/me", "/balance", f"{caller.server.url}/admin/faults")
@@ -158,7 +154,7 @@ async def test_wrong_keys_are_slowed_down(caller: Caller, caplog: pytest.LogCapt
     assert "20 wrong API keys within 60 s from 127.0.0.1" in line
 
 
-async def test_a_right_key_is_never_refused_for_wrong_ones(http: aiohttp.ClientSession) -> None:
+async def test_a_right_key_is_never_refused_for_wrong_ones(http):
     """A program with an old key does not lock out others behind the same address."""
     async with LocalServer(executor="scripted") as server:
         caller = Caller(server, http)
@@ -174,7 +170,7 @@ async def test_a_right_key_is_never_refused_for_wrong_ones(http: aiohttp.ClientS
     assert still == [429]
 
 
-async def test_what_is_no_guess_is_not_counted(caller: Caller) -> None:
+async def test_what_is_no_guess_is_not_counted(caller):
     """Calls without a key, and calls with the right one, do not count."""
     for _ in range(MAX_WRONG_KEYS + 1):
         assert (await caller.get("/me", key=False)).status == 403
@@ -182,7 +178,7 @@ async def test_what_is_no_guess_is_not_counted(caller: Caller) -> None:
 
 
 @pytest.mark.looptime
-async def test_the_brake_ends(http: aiohttp.ClientSession) -> None:
+async def test_the_brake_ends(http):
     """It ends after the time in Retry-After; a few wrong keys a minute never start it."""
     async with LocalServer(executor="scripted") as server:
         caller = Caller(server, http)
@@ -197,7 +193,7 @@ async def test_the_brake_ends(http: aiohttp.ClientSession) -> None:
     assert (braked.status, let_go.status) == (429, 401)
 
 
-async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) -> None:
+async def test_each_address_has_a_brake_of_its_own(http):
     """Behind a proxy the address is the one that the proxy has added, not a client's header."""
     async with reachable(**BEHIND) as (server, here):
         caller = Caller(server, http)
@@ -218,9 +214,7 @@ async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) 
     assert (network.status, elsewhere.status) == (429, 401)
 
 
-async def test_only_named_proxies_report_the_address_of_a_client(
-    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_only_named_proxies_report_the_address_of_a_client(http, caplog):
     """Another program cannot blame an address for its guesses, nor spread them over many."""
     async with reachable(**{**BEHIND, "trusted_proxies": ["192.0.2.0/24"]}) as (server, here):
         caller = Caller(server, http)
@@ -234,7 +228,7 @@ async def test_only_named_proxies_report_the_address_of_a_client(
     assert caplog.text.count("is ignored: if this is your proxy") == 1
 
 
-async def test_an_address_is_reported_through_several_proxies(http: aiohttp.ClientSession) -> None:
+async def test_an_address_is_reported_through_several_proxies(http):
     """In a chain of named proxies the client is the one that called the first of them."""
     proxies = ["127.0.0.1", "10.0.0.0/8"]
     async with reachable(**{**BEHIND, "trusted_proxies": proxies}) as (server, here):
@@ -254,7 +248,7 @@ async def test_an_address_is_reported_through_several_proxies(http: aiohttp.Clie
 
 
 @pytest.mark.long
-async def test_addresses_are_forgotten(http: aiohttp.ClientSession) -> None:
+async def test_addresses_are_forgotten(http):
     """Many addresses need no more memory: the oldest are forgotten."""
     async with reachable(**BEHIND) as (server, here):
         caller = Caller(server, http)

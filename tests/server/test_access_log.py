@@ -5,7 +5,6 @@ import json
 import logging
 import re
 from datetime import datetime
-from typing import Any
 
 import aiohttp
 import pytest
@@ -21,7 +20,7 @@ NAME = "browser_use_async.server.access"
 
 
 @pytest.fixture
-def server_options(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
+def server_options(caplog):
     """A server whose access log is read."""
     caplog.set_level(logging.INFO, NAME)
     return {"executor": ScriptedExecutor({"Hang": Scenario(steps=["Look"], hangs=True)})}
@@ -39,7 +38,7 @@ async def _get(server: LocalServer, *paths: str) -> None:
                 await response.read()
 
 
-async def test_a_request_is_a_line(server: LocalServer, caplog: pytest.LogCaptureFixture):
+async def test_a_request_is_a_line(server, caplog):
     """Method, path, status, bytes and milliseconds; the API's own parameters with their values."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handle = await session.submit("Hang")
@@ -53,7 +52,7 @@ async def test_a_request_is_a_line(server: LocalServer, caplog: pytest.LogCaptur
     ]
 
 
-async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFixture):
+async def test_links_are_masked(server, caplog):
     """Tokens in paths are masked, whatever surrounds them, and so are unknown parameters."""
     await _get(
         server,
@@ -99,9 +98,7 @@ async def _get_unchanged(server: LocalServer, path: str) -> bytes:
         ("/%25%36Cive%252F{}%0d%0aX", "/live/***"),
     ],
 )
-async def test_links_are_masked_however_they_are_encoded(
-    server: LocalServer, caplog: pytest.LogCaptureFixture, path: str, shown: str
-):
+async def test_links_are_masked_however_they_are_encoded(server, caplog, path, shown):
     """The server decodes a path, so percent-encoded letters open the same page."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         await session.submit("Hang")
@@ -113,16 +110,14 @@ async def test_links_are_masked_however_they_are_encoded(
     assert line.startswith(f"GET {shown} ")
 
 
-async def test_a_request_cannot_write_lines(server: LocalServer, caplog: pytest.LogCaptureFixture):
+async def test_a_request_cannot_write_lines(server, caplog):
     """The text of a client stays on the one line about its request."""
     await _get_unchanged(server, "/a%0d%0aGET%20/b")
 
     assert _lines(caplog) == ["GET /a%0d%0aGET%20/b 404 B bytes N ms"]
 
 
-async def test_a_line_of_json_says_who_did_what(
-    server: LocalServer, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_line_of_json_says_who_did_what(server, caplog):
     """Key, call, status and milliseconds; what has no valid key or no route says so."""
     async with aiohttp.ClientSession() as http:
         admin = Caller(server, http)
@@ -150,9 +145,7 @@ async def test_a_line_of_json_says_who_did_what(
     assert lines[4]["path"] == "/nowhere?token=***"
 
 
-async def test_nothing_is_written_without_a_reader(
-    caplog: pytest.LogCaptureFixture, server: LocalServer
-):
+async def test_nothing_is_written_without_a_reader(caplog, server):
     """At WARNING there is no line at all."""
     caplog.set_level(logging.WARNING, NAME)
 

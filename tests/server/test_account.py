@@ -1,10 +1,7 @@
 """The cost of tasks, and what is refused on an empty account."""
 
 import asyncio
-from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.errors import ConfigurationError
@@ -21,14 +18,14 @@ async def _balance(caller: Caller) -> str:
 
 
 @pytest.mark.parametrize(("model", "left"), [("gpt-4.1", "9994"), ("gpt-4.1-mini", "9997.5")])
-async def test_a_task_costs_its_start_and_its_steps(model: str, left: str, caller: Caller):
+async def test_a_task_costs_its_start_and_its_steps(model, left, caller):
     """Two steps of the model's published price, exact to the hundredth of a cent."""
     await caller.reached(await caller.create(llm_model=model), "finished")
 
     assert await _balance(caller) == left
 
 
-async def test_an_empty_account_is_refused_until_there_is_credit(http: aiohttp.ClientSession):
+async def test_an_empty_account_is_refused_until_there_is_credit(http):
     """Running tasks end; the balance may fall below zero by their steps."""
     async with LocalServer(executor="scripted", balance_cents=2) as server:
         caller = Caller(server, http)
@@ -44,7 +41,7 @@ async def test_an_empty_account_is_refused_until_there_is_credit(http: aiohttp.C
 
 
 @pytest.mark.parametrize("body", [{}, {"cents": 0}, {"cents": -1}, {"cents": "NaN"}, [], "x"])
-async def test_credit_is_a_number_above_zero(body: Any, caller: Caller):
+async def test_credit_is_a_number_above_zero(body, caller):
     """Any other value changes nothing."""
     answer = await caller.post(f"{caller.server.url}/admin/credits", json=body)
 
@@ -52,14 +49,14 @@ async def test_credit_is_a_number_above_zero(body: Any, caller: Caller):
     assert await _balance(caller) == "10000"
 
 
-async def test_credit_needs_the_key(caller: Caller):
+async def test_credit_needs_the_key(caller):
     """It is needed as for every call of the API."""
     answer = await caller.post(f"{caller.server.url}/admin/credits", json={"cents": 5}, key=False)
 
     assert answer.status == 403
 
 
-async def test_too_many_tasks_at_once_are_refused(http: aiohttp.ClientSession, queue: FromQueue):
+async def test_too_many_tasks_at_once_are_refused(http, queue):
     """The refusal has the service's sentence; a task that has ended makes room."""
     async with LocalServer(executor=queue, max_concurrent_tasks=1) as server:
         caller = Caller(server, http)
@@ -78,13 +75,13 @@ async def test_too_many_tasks_at_once_are_refused(http: aiohttp.ClientSession, q
 @pytest.mark.parametrize(
     "options", [{"plan": "gold"}, {"balance_cents": "NaN"}, {"balance_cents": 1e30}]
 )
-def test_an_account_that_cannot_be_is_refused(options: dict[str, Any]):
+def test_an_account_that_cannot_be_is_refused(options):
     """It is refused when the server is created, and not at the first task."""
     with pytest.raises(ConfigurationError):
         LocalServer(**options)
 
 
-async def test_a_failure_at_the_limit_of_steps_is_free(http: aiohttp.ClientSession):
+async def test_a_failure_at_the_limit_of_steps_is_free(http):
     """The step that reports it is free; a task never costs more than its start and its maximum."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",) * 9, step_seconds=0))
     async with LocalServer(executor=executor, balance_cents=1000) as server:
@@ -95,9 +92,7 @@ async def test_a_failure_at_the_limit_of_steps_is_free(http: aiohttp.ClientSessi
     assert float(left) == 1000 - 1 - 3 * 2.5
 
 
-async def test_a_restart_is_billed_as_what_the_task_shows(
-    tmp_path: Path, http: aiohttp.ClientSession, queue: FromQueue
-):
+async def test_a_restart_is_billed_as_what_the_task_shows(tmp_path, http, queue):
     """The restart is one step, with its cost: the account and `/admin/costs` agree."""
     place = tmp_path / "server.db"
     async with LocalServer(executor=queue, database=place, balance_cents=1000) as server:
@@ -112,7 +107,7 @@ async def test_a_restart_is_billed_as_what_the_task_shows(
     assert float(costs[task_id]) == 1000 - float(left) == 3.5
 
 
-async def test_the_last_cent_begins_a_task(http: aiohttp.ClientSession):
+async def test_the_last_cent_begins_a_task(http):
     """A task that costs the whole rest is not refused; the next one is."""
     async with LocalServer(executor=FromQueue(), balance_cents=1) as server:
         caller = Caller(server, http)

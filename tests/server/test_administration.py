@@ -1,7 +1,6 @@
 """The operator's calls, and the data of the server's own page."""
 
 import socket
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -17,7 +16,7 @@ FOR_THIS_MACHINE = ("/admin/faults", "/admin/webhooks")
 FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
 
 
-async def test_what_tasks_have_cost(caller: Caller):
+async def test_what_tasks_have_cost(caller):
     """The start and each step by model, also the step with the reason of a failure."""
     quick = await caller.create(llm_model="gpt-4.1-mini")
     failing = await caller.create(metadata={"scenario": "fails"})
@@ -30,13 +29,13 @@ async def test_what_tasks_have_cost(caller: Caller):
     assert float(balance) == 10_000 - 2.5 - 6
 
 
-async def test_tasks_that_do_not_exist_cost_nothing(caller: Caller):
+async def test_tasks_that_do_not_exist_cost_nothing(caller):
     """They are left out."""
     for query in ("", "?task_id=x", "?task_id="):
         assert (await caller.get(f"{caller.server.url}/admin/costs{query}")).json == {"costs": {}}
 
 
-async def test_the_latest_deliveries(http: aiohttp.ClientSession):
+async def test_the_latest_deliveries(http):
     """All of them, or the given number of the latest ones, oldest first."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
@@ -57,7 +56,7 @@ async def test_the_latest_deliveries(http: aiohttp.ClientSession):
 
 
 @pytest.mark.parametrize("path", [*FOR_THIS_MACHINE, *FOR_THE_PAGE])
-async def test_the_key_is_needed(path: str, caller: Caller):
+async def test_the_key_is_needed(path, caller):
     """It is needed as for every call of the API."""
     url = caller.server.url + path
 
@@ -73,7 +72,7 @@ async def test_the_key_is_needed(path: str, caller: Caller):
         *("X-Forwarded-Host", "CF-Connecting-IP", "CF-Ray", "True-Client-IP", "X-Client-IP"),
     ],
 )
-async def test_clients_behind_a_proxy_are_remote(header: str, caller: Caller):
+async def test_clients_behind_a_proxy_are_remote(header, caller):
     """This includes a proxy on this machine; its clients get the server's own page, too."""
     sent = {header: "for=192.0.2.1"}
     for path in FOR_THIS_MACHINE:
@@ -88,7 +87,7 @@ async def test_clients_behind_a_proxy_are_remote(header: str, caller: Caller):
         assert (await caller.get(caller.server.url + path, headers=sent)).status == 200
 
 
-async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_costs_outlive_a_restart(tmp_path, http):
     """They are kept like the tasks."""
     place = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=place) as server:
@@ -102,7 +101,7 @@ async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSessi
     assert answer.json == {"costs": {task_id: "3"}}
 
 
-async def test_behind_a_proxy_administration_is_refused(http: aiohttp.ClientSession):
+async def test_behind_a_proxy_administration_is_refused(http):
     """A proxy without headers looks like a client on this machine."""
     async with reachable(**BEHIND) as (server, here):
         caller = Caller(server, http)
@@ -113,7 +112,7 @@ async def test_behind_a_proxy_administration_is_refused(http: aiohttp.ClientSess
     assert [each.status for each in shown] == [200, 200]
 
 
-async def test_administration_has_a_listener_of_its_own(short_folder: Path):
+async def test_administration_has_a_listener_of_its_own(short_folder):
     """It needs the key, refuses what a proxy forwards, and answers no other call."""
     path, place = short_folder / "admin", "http://localhost"
     async with (
@@ -133,7 +132,7 @@ async def test_administration_has_a_listener_of_its_own(short_folder: Path):
     assert credit.status == 200
 
 
-async def test_administration_has_a_socket_of_its_own(short_folder: Path):
+async def test_administration_has_a_socket_of_its_own(short_folder):
     """Only the server's user may open it, and it is deleted with the server."""
     path = short_folder / "admin"
     async with reachable(**BEHIND, admin_socket=path) as (server, _):
@@ -148,7 +147,7 @@ async def test_administration_has_a_socket_of_its_own(short_folder: Path):
     assert (mode, answer.status, path.exists()) == (0o600, 200, False)
 
 
-async def test_a_socket_that_a_killed_server_left(short_folder: Path):
+async def test_a_socket_that_a_killed_server_left(short_folder):
     """It is replaced; a file that is no socket is not."""
     path = short_folder / "admin"
     with socket.socket(socket.AF_UNIX) as left:
@@ -163,7 +162,7 @@ async def test_a_socket_that_a_killed_server_left(short_folder: Path):
     assert path.read_text() == "mine"
 
 
-async def test_administration_is_described(caller: Caller):
+async def test_administration_is_described(caller):
     """Each route is in an OpenAPI document of its own, with its scope and its body."""
     document = (await caller.get(f"{caller.server.url}/admin/openapi.json", key=False)).json
     operations = {
@@ -178,7 +177,7 @@ async def test_administration_is_described(caller: Caller):
     assert (key["required"], min(key["properties"])) == (["name"], "budget_cents")
 
 
-async def test_a_mistyped_field_is_refused(caller: Caller):
+async def test_a_mistyped_field_is_refused(caller):
     """The nearest name is given; a key with wider scopes by a mistake is not made."""
     body = {"name": "shop", "scope": ["read"]}
     answer = await caller.post(f"{caller.server.url}/admin/keys", json=body)
@@ -187,7 +186,7 @@ async def test_a_mistyped_field_is_refused(caller: Caller):
     assert answer.json == {"detail": "scope: there is no such name; did you mean 'scopes'?"}
 
 
-async def test_no_answer_of_administration_is_kept(caller: Caller):
+async def test_no_answer_of_administration_is_kept(caller):
     """Neither by a browser nor by a proxy: one of the answers has the text of a key."""
     answers = [
         await caller.post(f"{caller.server.url}/admin/keys", json={"name": "shop"}),

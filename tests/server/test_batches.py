@@ -2,7 +2,6 @@
 
 import base64
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,9 +15,7 @@ _PAIR = "bu_async.batch"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
+def database(request, tmp_path, monkeypatch):
     """A new database of each kind."""
     if request.param == "sqlite":
         return str(tmp_path / "server.db")
@@ -27,7 +24,7 @@ def database(
 
 
 @pytest.fixture
-def server_options(database: str) -> dict[str, Any]:
+def server_options(database):
     """Tasks end at once, fail, or wait, by their text."""
     scenarios = {
         "Fail": Scenario(
@@ -49,7 +46,7 @@ async def _batch(caller: Caller, name: str) -> dict[str, Any]:
     return dict(answer.json)
 
 
-async def test_a_batch_is_found_by_its_key_prefix(caller: Caller, tmp_path: Path):
+async def test_a_batch_is_found_by_its_key_prefix(caller, tmp_path):
     """With its ends, its reasons and its cost; the pair is no metadata of the task."""
     server = caller.server
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
@@ -78,7 +75,7 @@ async def test_a_batch_is_found_by_its_key_prefix(caller: Caller, tmp_path: Path
     assert (await _batch(other, "orders/"))["tasks"] == 0
 
 
-async def test_the_rest_is_reckoned_by_what_has_ended(caller: Caller):
+async def test_the_rest_is_reckoned_by_what_has_ended(caller):
     """Time and cost of the tasks at work, once a task has ended."""
     task_id = await caller.create("Wait", metadata={_PAIR: "a/"})
     task: dict[str, Any] = {"steps": []}
@@ -97,7 +94,7 @@ async def test_the_rest_is_reckoned_by_what_has_ended(caller: Caller):
 
 
 @pytest.mark.parametrize("name", ["%_!", '"}{', "Orders/", "ä\\u0000 \u2028", " "])
-async def test_any_name_is_found_as_it_is(name: str, caller: Caller):
+async def test_any_name_is_found_as_it_is(name, caller):
     """Other batches are not: a name is no pattern, and its letters count."""
     for each in (name, "orders/", name + "2"):
         await caller.create("Read", metadata={_PAIR: each, "note": f'"{_PAIR}":"{name}"'})
@@ -107,7 +104,7 @@ async def test_any_name_is_found_as_it_is(name: str, caller: Caller):
     assert (await _batch(caller, name))["tasks"] == 1
 
 
-async def test_a_task_without_room_for_the_pair_keeps_its_own(caller: Caller, tmp_path: Path):
+async def test_a_task_without_room_for_the_pair_keeps_its_own(caller, tmp_path):
     """Nine pairs of a caller and the one for finding it again are ten."""
     pairs = {f"own{number}": "x" for number in range(9)}
     async with BrowserUseSession(caller.server.api_key, base_url=caller.server.base_url) as session:

@@ -1,9 +1,7 @@
 """The number of calls that a server answers in a window of time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from browser_use_async.errors import ConfigurationError
@@ -12,14 +10,14 @@ from tests.server.calling import Caller
 
 
 @pytest.fixture
-async def limited(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+async def limited(http):
     """A server that answers three calls in a minute."""
     async with LocalServer(executor="scripted", max_calls=3) as server:
         yield Caller(server, http)
 
 
 @pytest.mark.parametrize("path", ["/balance", "/task/none", "/tasks"])
-async def test_the_call_after_the_last_one_is_refused(limited: Caller, path: str) -> None:
+async def test_the_call_after_the_last_one_is_refused(limited, path):
     """Refused calls count, too; the fourth call is refused, with the time to retry."""
     answers = [
         await limited.get("/balance"),
@@ -34,7 +32,7 @@ async def test_the_call_after_the_last_one_is_refused(limited: Caller, path: str
 
 
 @pytest.mark.looptime
-async def test_a_new_window_begins(http: aiohttp.ClientSession) -> None:
+async def test_a_new_window_begins(http):
     """After as many seconds as the refusal says."""
     async with LocalServer(executor="scripted", max_calls=1) as server:
         caller = Caller(server, http)
@@ -45,7 +43,7 @@ async def test_a_new_window_begins(http: aiohttp.ClientSession) -> None:
     assert [each.status for each in (first, refused, again)] == [200, 429, 200]
 
 
-async def test_each_owner_has_a_quota(limited: Caller) -> None:
+async def test_each_owner_has_a_quota(limited):
     """Two keys of one name share it, and a key of another name has its own."""
     first = await limited.with_new_key("robot")
     second = await limited.with_new_key("robot")
@@ -57,7 +55,7 @@ async def test_each_owner_has_a_quota(limited: Caller) -> None:
     assert statuses == [200, 200, 200, 429, 200]
 
 
-async def test_what_is_not_the_owners_call_does_not_count(limited: Caller) -> None:
+async def test_what_is_not_the_owners_call_does_not_count(limited):
     """Calls without a key, with a wrong one, and those of administration do not count."""
     for _ in range(5):
         await limited.get("/ping", key=False)
@@ -69,7 +67,7 @@ async def test_what_is_not_the_owners_call_does_not_count(limited: Caller) -> No
     assert statuses == [200, 200, 200, 429]
 
 
-def test_a_quota_that_cannot_be_is_refused() -> None:
+def test_a_quota_that_cannot_be_is_refused():
     """It is refused when the server is created."""
     with pytest.raises(ConfigurationError):
         LocalServer(max_calls=0)

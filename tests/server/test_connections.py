@@ -7,7 +7,6 @@ import select
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -33,7 +32,7 @@ _KEY_AND_TYPE = (
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """A server to connect with."""
     return {"executor": "scripted", "api_key": "sesame-" * 4}
 
@@ -75,7 +74,7 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
     ],
     ids=["nothing", "half a head", "half a body"],
 )
-async def test_unfinished_requests_are_cut(server: LocalServer, sent: bytes, seconds: float):
+async def test_unfinished_requests_are_cut(server, sent, seconds):
     """A connection without a complete head is closed after ten seconds; a body has sixty."""
     if b"Content-Length" in sent:
         key = f"Authorization: Bearer {server.api_key}\r\n".encode()
@@ -88,7 +87,7 @@ async def test_unfinished_requests_are_cut(server: LocalServer, sent: bytes, sec
 
 
 @pytest.mark.looptime
-async def test_idle_connections_are_cut(server: LocalServer):
+async def test_idle_connections_are_cut(server):
     """After an answer a connection stays open for 75 seconds; a new head has ten again."""
     async with _connection(server, PING) as (idle, _), _connection(server, PING) as (late, writer):
         for reader in (idle, late):
@@ -106,7 +105,7 @@ async def test_idle_connections_are_cut(server: LocalServer):
 
 
 @pytest.mark.looptime
-async def test_held_calls_are_not_idle(server: LocalServer):
+async def test_held_calls_are_not_idle(server):
     """The control: no limit on connections ends a call that the server holds."""
     held = "GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += f"Authorization: Bearer {server.api_key}\r\nBrowser-Use-Changes: now\r\n\r\n"
@@ -120,7 +119,7 @@ async def test_held_calls_are_not_idle(server: LocalServer):
     assert asyncio.get_running_loop().time() - start == pytest.approx(60, abs=1)
 
 
-async def test_connections_are_fewer_than_descriptors(monkeypatch: pytest.MonkeyPatch):
+async def test_connections_are_fewer_than_descriptors(monkeypatch):
     """Silent connections are closed for a request as soon as there are too many of them."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
     most = most_connections()
@@ -142,7 +141,7 @@ async def test_connections_are_fewer_than_descriptors(monkeypatch: pytest.Monkey
     assert not any(closed[21:])
 
 
-async def test_unfinished_bodies_do_not_lock_others_out(monkeypatch: pytest.MonkeyPatch):
+async def test_unfinished_bodies_do_not_lock_others_out(monkeypatch):
     """Requests with incomplete bodies are ended for others as soon as there are too many."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
     half = b"POST /api/v1/run-task HTTP/1.1\r\nContent-Length: 9\r\n" + _KEY_AND_TYPE + b"\r\n{"
@@ -157,9 +156,7 @@ async def test_unfinished_bodies_do_not_lock_others_out(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("soft", "most"), [(256, 128), (1024, 896), (10**6, 4096)])
-def test_the_bound_follows_the_limit_of_the_process(
-    monkeypatch: pytest.MonkeyPatch, soft: int, most: int
-):
+def test_the_bound_follows_the_limit_of_the_process(monkeypatch, soft, most):
     """Descriptors are left for browsers, files, and the rest of the program."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
 
@@ -177,9 +174,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("sent", MALFORMED.values(), ids=list(MALFORMED))
-async def test_malformed_requests_are_not_quoted(
-    server: LocalServer, sent: bytes, caplog: pytest.LogCaptureFixture
-):
+async def test_malformed_requests_are_not_quoted(server, sent, caplog):
     """Neither the log nor the answer contains a part of the malformed request."""
     with caplog.at_level(logging.DEBUG):
         async with _connection(server, sent) as (reader, _), asyncio.timeout(PATIENCE):
@@ -201,9 +196,7 @@ BROKEN_BODIES = {
 
 
 @pytest.mark.parametrize("sent", BROKEN_BODIES.values(), ids=list(BROKEN_BODIES))
-async def test_broken_bodies_are_no_errors_of_the_server(
-    server: LocalServer, sent: bytes, caplog: pytest.LogCaptureFixture
-):
+async def test_broken_bodies_are_no_errors_of_the_server(server, sent, caplog):
     """A client that disconnected, or sent another encoding than it declared: 400, and no line."""
     head = b"POST /api/v1/run-task HTTP/1.1\r\n" + _KEY_AND_TYPE
     answered: list[bytes] = []
@@ -265,9 +258,7 @@ async def _is_answered(server: LocalServer) -> bool:
 
 
 @pytest.mark.long
-async def test_unread_answers_do_not_lock_others_out(
-    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
-):
+async def test_unread_answers_do_not_lock_others_out(monkeypatch, record_property):
     """Where clients that read nothing use all connections, other clients are answered at once."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
     async with LocalServer(executor="scripted") as server:
@@ -288,7 +279,7 @@ async def test_unread_answers_do_not_lock_others_out(
 
 
 @pytest.mark.looptime
-async def test_unread_answers_are_cut(server: LocalServer):
+async def test_unread_answers_are_cut(server):
     """A connection whose client reads nothing of an answer for a minute is closed."""
     client = await _unread(server)
     await until(lambda: server.requests["home_page"])
@@ -301,7 +292,7 @@ async def test_unread_answers_are_cut(server: LocalServer):
 
 
 @pytest.mark.looptime
-async def test_slow_readers_are_not_cut(server: LocalServer):
+async def test_slow_readers_are_not_cut(server):
     """The control: a client that reads 512 KB in each half minute gets its whole answer."""
     end = UNREAD + PING.replace(b"Host", b"Connection: close\r\nHost")
     client = await _unread(server, end, buffer=64 * 1024)
@@ -315,7 +306,7 @@ async def test_slow_readers_are_not_cut(server: LocalServer):
 
 
 @pytest.mark.looptime
-async def test_requests_behind_an_answer_are_bounded(server: LocalServer):
+async def test_requests_behind_an_answer_are_bounded(server):
     """64 KB of further requests may arrive during an answer; with more the connection is cut."""
     held = "GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += f"Authorization: Bearer {server.api_key}\r\nBrowser-Use-Changes: now\r\n\r\n"
@@ -331,7 +322,7 @@ async def test_requests_behind_an_answer_are_bounded(server: LocalServer):
     assert asyncio.get_running_loop().time() - start < 30
 
 
-async def test_connections_of_an_address_are_limited(monkeypatch: pytest.MonkeyPatch):
+async def test_connections_of_an_address_are_limited(monkeypatch):
     """Beyond the bound the longest idle connection is closed, else the new one is refused."""
     held = b"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += b"Authorization: Bearer " + b"sesame-" * 4 + b"\r\nBrowser-Use-Changes: now\r\n\r\n"
@@ -367,7 +358,7 @@ async def test_connections_of_an_address_are_limited(monkeypatch: pytest.MonkeyP
         ({"trusted_proxies": ["127.0.0.1"], "public_url": "https://tasks.example"}, None),
     ],
 )
-def test_only_open_servers_limit_an_address(options: dict[str, Any], most: int | None):
+def test_only_open_servers_limit_an_address(options, most):
     """Programs of this machine and clients behind a proxy have one address together."""
     settings = ServerSettings(api_key="sesame-" * 4, **options)
 

@@ -4,10 +4,8 @@ import asyncio
 import hashlib
 import socket
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,13 +25,10 @@ from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue
 from tests.support.patience import until
-from tests.support.wall_clock import WallClock
 
 
 @pytest.fixture
-async def timed(
-    http: aiohttp.ClientSession, queue: FromQueue, clock: WallClock
-) -> AsyncIterator[Caller]:
+async def timed(http, queue, clock):
     """A server with a clock of its own."""
     async with LocalServer(executor=queue, now=clock) as server:
         yield Caller(server, http)
@@ -52,7 +47,7 @@ def _assert_refused(answer: Answer, status: int, code: str) -> None:
     assert f"<Code>{code}</Code>" in answer.text
 
 
-async def test_a_file_needs_no_key(caller: Caller):
+async def test_a_file_needs_no_key(caller):
     """The link is the permission."""
     answer = await caller.get(await _link(caller), key=False)
 
@@ -62,7 +57,7 @@ async def test_a_file_needs_no_key(caller: Caller):
     assert answer.headers["Content-Length"] == "8"
 
 
-async def test_a_name_with_special_characters(caller: Caller):
+async def test_a_name_with_special_characters(caller):
     """Space, & and # are escaped in the path of the API and in the link."""
     answer = await caller.get(await _link(caller, name="notes%20%26%20more%20%231.txt"), key=False)
 
@@ -70,9 +65,7 @@ async def test_a_name_with_special_characters(caller: Caller):
 
 
 @pytest.mark.parametrize("kind", [Finished, Failed])
-async def test_names_contain_no_secret_and_fit_into_links(
-    kind: type[Finished | Failed], steered: Caller, queue: FromQueue
-):
+async def test_names_contain_no_secret_and_fit_into_links(kind, steered, queue):
     """Failed tasks included; half of a surrogate pair becomes a question mark."""
     files = {"bill-of-hunter2hunter2.txt": b"1", "read \ud83d.txt": b"2"}
     queue.items.put_nowait(kind("The bill is here", files=files))
@@ -89,7 +82,7 @@ async def test_names_contain_no_secret_and_fit_into_links(
     assert content.body == b"2"
 
 
-async def test_files_run_no_scripts_here(caller: Caller):
+async def test_files_run_no_scripts_here(caller):
     """A page of another site must not act as this server when a person opens it."""
     answer = await caller.get(await _link(caller))
 
@@ -97,7 +90,7 @@ async def test_files_run_no_scripts_here(caller: Caller):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, clock: WallClock):
+async def test_the_link_is_presigned_style(timed, queue, clock):
     """`expires` in unix seconds and a signature, which names neither key nor secret."""
     queue.items.put_nowait(Finished("x", files={"a.bin": b"\0"}))
     url = await _link(timed, name="a.bin")
@@ -113,7 +106,7 @@ async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, cloc
     assert answer.headers["Content-Type"] == "application/octet-stream"
 
 
-async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: WallClock):
+async def test_an_expired_link(timed, queue, clock):
     """It is valid until the last second, then access is denied; a new one opens again."""
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
     url = await _link(timed, name="a.txt")
@@ -141,21 +134,21 @@ async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: WallClock
     ],
     ids=["signature", "expiry", "name", "no number", "no ASCII"],
 )
-async def test_an_altered_link(alter: Callable[[str], str], caller: Caller):
+async def test_an_altered_link(alter, caller):
     """Every part of it is signed."""
     answer = await caller.get(alter(await _link(caller)))
 
     _assert_refused(answer, 403, "SignatureDoesNotMatch")
 
 
-async def test_a_link_without_signature(caller: Caller):
+async def test_a_link_without_signature(caller):
     """A key does not help: the link alone is the permission."""
     answer = await caller.get((await _link(caller)).split("?")[0])
 
     _assert_refused(answer, 403, "AccessDenied")
 
 
-async def test_a_link_of_another_server(caller: Caller, http: aiohttp.ClientSession):
+async def test_a_link_of_another_server(caller, http):
     """Each server signs with a key of its own."""
     url = await _link(caller)
     async with LocalServer(executor=FromQueue()) as other:
@@ -164,13 +157,7 @@ async def test_a_link_of_another_server(caller: Caller, http: aiohttp.ClientSess
     _assert_refused(answer, 403, "SignatureDoesNotMatch")
 
 
-async def test_a_good_link_to_a_file_that_is_gone(
-    http: aiohttp.ClientSession,
-    queue: FromQueue,
-    clock: WallClock,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-):
+async def test_a_good_link_to_a_file_that_is_gone(http, queue, clock, tmp_path, monkeypatch):
     """The answer is that of object storage."""
     monkeypatch.setattr(signed_links, "FILE_SECONDS", 90 * 86400)
     options = {"now": clock, "database": tmp_path / "server.db"}
@@ -183,7 +170,7 @@ async def test_a_good_link_to_a_file_that_is_gone(
         _assert_refused(await Caller(server, http).get(server.url + url), 404, "NoSuchKey")
 
 
-async def test_head_answers_the_same_without_the_bytes(caller: Caller):
+async def test_head_answers_the_same_without_the_bytes(caller):
     """Downloaders read size and version first."""
     url = await _link(caller)
     head, got = await caller.ask("HEAD", url), await caller.get(url)
@@ -203,7 +190,7 @@ async def test_head_answers_the_same_without_the_bytes(caller: Caller):
         ("bytes=-999", b"a,b\n1,2\n", "bytes 0-7/8"),
     ],
 )
-async def test_a_range(asked: str, content: bytes, expected: str, caller: Caller):
+async def test_a_range(asked, content, expected, caller):
     """An interrupted download continues where it stopped."""
     answer = await caller.get(await _link(caller), headers={"Range": asked})
 
@@ -212,7 +199,7 @@ async def test_a_range(asked: str, content: bytes, expected: str, caller: Caller
 
 
 @pytest.mark.parametrize("asked", ["bytes=8-", "bytes=99-100", "bytes=-0"])
-async def test_a_range_after_the_end(asked: str, caller: Caller):
+async def test_a_range_after_the_end(asked, caller):
     """416 with the size, so that the client can start again."""
     answer = await caller.get(await _link(caller), headers={"Range": asked})
 
@@ -220,7 +207,7 @@ async def test_a_range_after_the_end(asked: str, caller: Caller):
     assert answer.headers["Content-Range"] == "bytes */8"
 
 
-async def test_a_range_of_another_version(caller: Caller):
+async def test_a_range_of_another_version(caller):
     """If-Range with another ETag returns everything; with the right one, the range."""
     url = await _link(caller)
     etag = (await caller.get(url)).headers["ETag"]
@@ -235,7 +222,7 @@ async def test_a_range_of_another_version(caller: Caller):
 @pytest.mark.parametrize(
     "header", [None, "", "bytes=-", "bytes=4-2", "bytes=0-1,4-5", "lines=1-2", "bytes=a-b"]
 )
-def test_ranges_that_mean_everything(header: str | None):
+def test_ranges_that_mean_everything(header):
     """Several ranges and malformed ones are ignored, as the RFC allows."""
     assert byte_range(header, 10) is None
 
@@ -246,7 +233,7 @@ def test_an_empty_file_has_no_range():
         byte_range("bytes=0-", 0)
 
 
-async def test_an_output_file_may_be_large(timed: Caller, queue: FromQueue):
+async def test_an_output_file_may_be_large(timed, queue):
     """It may be larger than the server accepts as a request."""
     content = bytes(range(256)) * 20_000
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
@@ -255,13 +242,7 @@ async def test_an_output_file_may_be_large(timed: Caller, queue: FromQueue):
 
 
 @pytest.mark.parametrize("database", [":memory:", "server.db"])
-async def test_a_byte_costs_a_byte(
-    http: aiohttp.ClientSession,
-    queue: FromQueue,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    database: str,
-):
+async def test_a_byte_costs_a_byte(http, queue, tmp_path, monkeypatch, database):
     """A range reads only its own bytes, and the digest of the file is stored with it."""
     content = bytes(range(256)) * 32_768  # 8 MB
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
@@ -293,9 +274,7 @@ async def test_a_byte_costs_a_byte(
 
 
 @pytest.mark.long
-async def test_unread_downloads_use_bounded_memory(
-    http: aiohttp.ClientSession, queue: FromQueue, record_property: Callable[[str, object], None]
-):
+async def test_unread_downloads_use_bounded_memory(http, queue, record_property):
     """20 unread downloads of 10 MB use no more than 2 MB each, and a further one is refused."""
     content = bytes(range(256)) * 40_960
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
@@ -340,9 +319,7 @@ async def _unread(server: LocalServer, sent: bytes) -> socket.socket:
 
 
 @pytest.mark.parametrize("rest", [b"", StorageUnavailableError("the disk is gone")])
-async def test_a_file_that_is_deleted_while_it_is_sent_breaks_off(
-    http: aiohttp.ClientSession, rest: bytes | StorageUnavailableError
-):
+async def test_a_file_that_is_deleted_while_it_is_sent_breaks_off(http, rest):
     """The connection is cut, so that no client mistakes the beginning of a file for the whole."""
 
     async def read(wanted: range) -> bytes:
@@ -361,7 +338,7 @@ async def test_a_file_that_is_deleted_while_it_is_sent_breaks_off(
             await response.read()
 
 
-async def test_steps_without_a_picture_show_a_white_page(caller: Caller):
+async def test_steps_without_a_picture_show_a_white_page(caller):
     """Each step has a link to it."""
     task_id = await caller.create()
     await caller.reached(task_id, "finished")
@@ -372,7 +349,7 @@ async def test_steps_without_a_picture_show_a_white_page(caller: Caller):
     assert first.body == second.body == WHITE_PAGE
 
 
-async def test_a_step_may_bring_its_picture(steered: Caller, queue: FromQueue):
+async def test_a_step_may_bring_its_picture(steered, queue):
     """Real screenshots are served unchanged."""
     queue.step(screenshot=b"\x89PNG captured")
     queue.items.put_nowait(Finished("x"))
@@ -383,7 +360,7 @@ async def test_a_step_may_bring_its_picture(steered: Caller, queue: FromQueue):
     assert (await steered.get(url, key=False)).body == b"\x89PNG captured"
 
 
-async def test_a_failure_has_a_picture_too(caller: Caller):
+async def test_a_failure_has_a_picture_too(caller):
     """There is one for each step, also for the one with the reason."""
     task_id = await caller.create(metadata={"scenario": "fails"})
     await caller.reached(task_id, "failed")

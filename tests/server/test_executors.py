@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import aiohttp
 import attrs
 import pytest
 
@@ -11,7 +10,6 @@ from browser_use_async.server import ChromiumSettings, LocalServer, ServerSettin
 from browser_use_async.server.executors.choice import (
     CHOICES,
     EXECUTORS,
-    ExecutorRow,
     FieldUse,
     choose_executor,
 )
@@ -42,7 +40,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("row", EXECUTORS, ids=lambda row: row.name)
-def test_each_executor_says_what_it_does_with_each_field(row: ExecutorRow):
+def test_each_executor_says_what_it_does_with_each_field(row):
     """A new field of a task is said of all executors, and none that a task has not."""
     assert sorted(row.fields) == sorted(FIELDS)
     assert set(row.fields.values()) <= set(FieldUse)
@@ -51,7 +49,7 @@ def test_each_executor_says_what_it_does_with_each_field(row: ExecutorRow):
 @pytest.mark.parametrize(
     "field", sorted(VALUES.keys() - {"save_browser_data", "enable_public_share"})
 )
-def test_a_field_reaches_the_executors(field: str):
+def test_a_field_reaches_the_executors(field):
     """It changes the assignment; what the server itself does with the others is stored."""
     profile = BrowserProfile("p-1", "Default")
     assignments = [
@@ -68,7 +66,7 @@ def test_a_new_field_is_tried():
 
 
 @pytest.mark.parametrize("name", ["plain", "scripted"])
-async def test_only_what_a_row_refuses_is_refused(name: str, http: aiohttp.ClientSession):
+async def test_only_what_a_row_refuses_is_refused(name, http):
     """Each field is given to a server, which accepts those that are followed or ignored."""
     (row,) = (each for each in EXECUTORS if each.name == name)
     values = {"task": "Open https://a.example/", **VALUES}
@@ -130,9 +128,7 @@ def _broken_browser(folder: Path) -> Path:
     return program
 
 
-def test_auto_does_without_a_browser_that_cannot_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+def test_auto_does_without_a_browser_that_cannot_run(tmp_path, monkeypatch, caplog):
     """The log says why pages are read without it."""
     program = _broken_browser(tmp_path)
     monkeypatch.delenv("BROWSER_USE_SERVER_CHROMIUM", raising=False)
@@ -143,7 +139,7 @@ def test_auto_does_without_a_browser_that_cannot_run(
 
 
 @pytest.mark.parametrize("choice", ["auto", "chromium"])
-def test_a_named_browser_that_cannot_run_is_refused(choice: str, tmp_path: Path):
+def test_a_named_browser_that_cannot_run_is_refused(choice, tmp_path):
     """The operator wants this one, and gets no other."""
     program = _broken_browser(tmp_path)
     with pytest.raises(ConfigurationError, match=r"cannot be started: no libnss3\.so$"):
@@ -153,9 +149,7 @@ def test_a_named_browser_that_cannot_run_is_refused(choice: str, tmp_path: Path)
 @pytest.mark.parametrize(
     "text", ["Book a table for two", "Open http://a.example/ and book a table"]
 )
-async def test_what_nothing_fits_is_refused_with_both_ways_out(
-    text: str, http: aiohttp.ClientSession
-):
+async def test_what_nothing_fits_is_refused_with_both_ways_out(text, http):
     """A task in free words needs a model; without one it has to be said in steps."""
     async with LocalServer(executor="plain") as server:
         caller = Caller(server, http)

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -43,9 +42,7 @@ async def _files(caller: Caller, task_id: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("days", "is_gone"), [(29.99, False), (30.01, True)])
-async def test_a_start_deletes_what_is_too_old(
-    days: float, is_gone: bool, tmp_path: Path, http: aiohttp.ClientSession
-):
+async def test_a_start_deletes_what_is_too_old(days, is_gone, tmp_path, http):
     """Thirty days after their end, tasks have no files, also not on disk; their text stays."""
     time = START
     path = tmp_path / "server.db"
@@ -115,9 +112,7 @@ async def test_a_running_server_deletes_them_too():
     assert uploads == [200, 422]
 
 
-async def test_old_tasks_go_with_all_that_was_theirs(
-    tmp_path: Path, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-):
+async def test_old_tasks_go_with_all_that_was_theirs(tmp_path, http, monkeypatch):
     """Each owner's oldest ones, up to the first that stays, so that no list has a gap."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     time, path = START, tmp_path / "server.db"
@@ -160,9 +155,7 @@ async def test_old_tasks_go_with_all_that_was_theirs(
     assert not any(each in files for each in gone)
 
 
-async def test_a_schedule_keeps_the_files_of_its_owner_only(
-    tmp_path: Path, http: aiohttp.ClientSession
-):
+async def test_a_schedule_keeps_the_files_of_its_owner_only(tmp_path, http):
     """A file of the same name that another owner has uploaded is deleted when it is old."""
     time, path = START, tmp_path / "server.db"
     async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:

@@ -2,9 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-import aiohttp
 import pytest
 
 from browser_use_async.errors import ConfigurationError
@@ -19,7 +17,7 @@ HOURLY = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
 
 
 @pytest.fixture
-def hide(monkeypatch: pytest.MonkeyPatch) -> Hide:
+def hide(monkeypatch):
     """Makes packages look as if they were not installed."""
 
     def hide(*names: str) -> None:
@@ -29,7 +27,7 @@ def hide(monkeypatch: pytest.MonkeyPatch) -> Hide:
     return hide
 
 
-async def test_schedules_by_cron_expression_are_refused_without_cronsim(caller: Caller, hide: Hide):
+async def test_schedules_by_cron_expression_are_refused_without_cronsim(caller, hide):
     """Creating and changing fail with the name of the missing extra; intervals still work."""
     hide("cronsim")
     created = await caller.post("/scheduled-task", json=DAILY)
@@ -49,7 +47,7 @@ async def test_schedules_by_cron_expression_are_refused_without_cronsim(caller: 
 
 
 async def test_a_database_with_schedules_by_cron_expression_is_not_opened_without_cronsim(
-    http: aiohttp.ClientSession, tmp_path: Path, hide: Hide
+    http, tmp_path, hide
 ):
     """They would silently not run; schedules that are switched off do not matter."""
     path = tmp_path / "server.db"
@@ -67,9 +65,7 @@ async def test_a_database_with_schedules_by_cron_expression_is_not_opened_withou
         assert (await Caller(server, http).get("/scheduled-tasks")).json["total_count"] == 1
 
 
-async def test_a_server_of_a_bare_installation_reads_pages(
-    http: aiohttp.ClientSession, hide: Hide, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_server_of_a_bare_installation_reads_pages(http, hide, monkeypatch):
     """Its tasks open pages and read them, without a browser and without the extra."""
     hide("PIL", "cronsim", "cryptography", "playwright")
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
@@ -82,7 +78,7 @@ async def test_a_server_of_a_bare_installation_reads_pages(
     assert task["output"] == "Tern & Tide Bicycles"
 
 
-async def test_searches_need_no_extra(http: aiohttp.ClientSession, hide: Hide):
+async def test_searches_need_no_extra(http, hide):
     """HTML is parsed by the standard library."""
     hide("PIL", "cronsim", "cryptography", "playwright")
     async with (
@@ -100,7 +96,7 @@ async def test_searches_need_no_extra(http: aiohttp.ClientSession, hide: Hide):
 
 
 @pytest.mark.parametrize("executor", ["chromium", "browser", "browser_use"])
-def test_an_executor_with_a_browser_names_its_extra(executor: str, hide: Hide):
+def test_an_executor_with_a_browser_names_its_extra(executor, hide):
     """Without Playwright the server is not created, and the error says what to install."""
     hide("playwright")
     with pytest.raises(ConfigurationError) as caught:
@@ -112,14 +108,14 @@ def test_an_executor_with_a_browser_names_its_extra(executor: str, hide: Hide):
     )
 
 
-def test_auto_reads_pages_without_playwright(hide: Hide):
+def test_auto_reads_pages_without_playwright(hide):
     """Where there is a browser and no Playwright, `auto` is `plain`."""
     hide("playwright")
 
     assert type(LocalServer().executor).__name__ == "PlainExecutor"
 
 
-def test_a_playwright_without_driver_is_an_error(monkeypatch: pytest.MonkeyPatch):
+def test_a_playwright_without_driver_is_an_error(monkeypatch):
     """Some installations lack the program that drives the browser; the error says how to get it."""
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/nowhere/node")
     with pytest.raises(ConfigurationError, match=r"has no driver in .* --force-reinstall"):

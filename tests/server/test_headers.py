@@ -1,6 +1,5 @@
 """The headers that every response has."""
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -14,7 +13,7 @@ PATHS = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_the_server_names_no_versions(path: str, caller: Caller):
+async def test_the_server_names_no_versions(path, caller):
     """No header names the software of the server."""
     answer = await caller.get(caller.server.url + path)
 
@@ -22,7 +21,7 @@ async def test_the_server_names_no_versions(path: str, caller: Caller):
     assert "Strict-Transport-Security" not in answer.headers
 
 
-async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
+async def test_encryption_is_asked_for(http):
     """Where others reach the server by https, browsers must use nothing else."""
     async with reachable(**BEHIND) as (server, here):
         answers = [await Caller(server, http).get(here + path) for path in PATHS]
@@ -30,7 +29,7 @@ async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
     assert {each.headers["Strict-Transport-Security"] for each in answers} == {"max-age=31536000"}
 
 
-async def test_pictures_are_for_pages_of_this_site(http: aiohttp.ClientSession):
+async def test_pictures_are_for_pages_of_this_site(http):
     """Other sites cannot embed them."""
     async with LocalServer(executor="scripted") as server:
         caller = Caller(server, http)

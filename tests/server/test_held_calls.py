@@ -25,7 +25,7 @@ HEADER = "Browser-Use-Changes"
 
 
 @pytest.fixture(autouse=True)
-def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def bounds(request, monkeypatch):
     """Other limits of held calls, before there is a server."""
     for name, value in getattr(request, "param", {}).items():
         monkeypatch.setattr(server_held_calls, name, value)
@@ -37,7 +37,7 @@ def bounded(**bounds: int) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-async def held_task(steered: Caller) -> tuple[Caller, str]:
+async def held_task(steered):
     """A server with a task that runs until the test ends it."""
     task_id = await steered.create()
     await steered.reached(task_id, "running")
@@ -80,7 +80,7 @@ async def _stream(
         yield _Stream(response)
 
 
-async def test_a_status_call_is_held_until_the_status_changes(held_task: tuple[Caller, str]):
+async def test_a_status_call_is_held_until_the_status_changes(held_task):
     """It is answered at the change, and its header says for how long it could have waited."""
     caller, task_id = held_task
     call = asyncio.create_task(_held(caller, task_id, "wait=30"))
@@ -95,7 +95,7 @@ async def test_a_status_call_is_held_until_the_status_changes(held_task: tuple[C
     assert 10.0 <= loop_time() < 10.5
 
 
-async def test_a_status_call_without_change_is_answered_in_the_end(held_task: tuple[Caller, str]):
+async def test_a_status_call_without_change_is_answered_in_the_end(held_task):
     """It has the current status; steps in between do not change the status."""
     caller, task_id = held_task
     queue = caller.server.executor
@@ -110,9 +110,7 @@ async def test_a_status_call_without_change_is_answered_in_the_end(held_task: tu
     assert 30.0 <= loop_time() < 31.0
 
 
-async def test_a_change_while_the_status_is_read_is_answered_at_once(
-    held_task: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_change_while_the_status_is_read_is_answered_at_once(held_task, monkeypatch):
     """A shared database answers a moment after the read."""
     caller, task_id = held_task
     has_read, may_answer, by_id = asyncio.Event(), asyncio.Event(), SqliteDatabase.by_id
@@ -150,9 +148,7 @@ async def test_a_change_while_the_status_is_read_is_answered_at_once(
         (";,;=,", None),
     ],
 )
-async def test_these_are_answered_at_once(
-    held_task: tuple[Caller, str], prefer: str, applied: str | None
-):
+async def test_these_are_answered_at_once(held_task, prefer, applied):
     """A status that the client does not know yet, and invalid preferences."""
     caller, task_id = held_task
 
@@ -163,7 +159,7 @@ async def test_these_are_answered_at_once(
     assert loop_time() < 1.0
 
 
-async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(held_task: tuple[Caller, str]):
+async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(held_task):
     """Nothing will change any more."""
     caller, task_id = held_task
     await caller.put(f"/stop-task?task_id={task_id}")
@@ -177,9 +173,7 @@ async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(held_task: 
 
 
 @bounded(MAX_HELD=1)
-async def test_beyond_the_bound_calls_are_not_held(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession
-):
+async def test_beyond_the_bound_calls_are_not_held(held_task, http):
     """They are answered at once, and without the header that says so."""
     caller, task_id = held_task
     first = asyncio.create_task(_held(caller, task_id, "wait=30"))
@@ -198,7 +192,7 @@ async def test_beyond_the_bound_calls_are_not_held(
 
 
 @bounded(MAX_HELD=4)
-async def test_an_owner_has_half_of_the_held_calls(held_task: tuple[Caller, str]):
+async def test_an_owner_has_half_of_the_held_calls(held_task):
     """Others are held while one has its half; the server's own key may use all."""
     caller, task_id = held_task
     shop, other = await caller.with_new_key("shop"), await caller.with_new_key("other")
@@ -222,9 +216,7 @@ async def test_an_owner_has_half_of_the_held_calls(held_task: tuple[Caller, str]
 
 
 @bounded(MAX_STREAMS=2)
-async def test_an_owner_has_half_of_the_streams(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession
-):
+async def test_an_owner_has_half_of_the_streams(held_task, http):
     """So that others have a place."""
     shop = await held_task[0].with_new_key("shop")
     other = await held_task[0].with_new_key("other")
@@ -241,7 +233,7 @@ async def test_an_owner_has_half_of_the_streams(
 
 
 @bounded(MAX_HELD=1)
-async def test_a_client_that_has_gone_frees_its_place(held_task: tuple[Caller, str]):
+async def test_a_client_that_has_gone_frees_its_place(held_task):
     """Within seconds, and not at the end of its minute."""
     caller, task_id = held_task
     with pytest.raises(TimeoutError):
@@ -254,7 +246,7 @@ async def test_a_client_that_has_gone_frees_its_place(held_task: tuple[Caller, s
     assert answer.headers["Preference-Applied"] == "wait=1"
 
 
-async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSession):
+async def test_closing_the_server_answers_what_is_held(http):
     """A held call and a stream end at once and complete."""
     async with LocalServer(executor=FromQueue()) as server:
         caller = Caller(server, http)
@@ -273,9 +265,7 @@ async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSessi
     assert loop_time() < 2.5
 
 
-async def test_a_stream_has_each_change_of_each_task(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession
-):
+async def test_a_stream_has_each_change_of_each_task(held_task, http):
     """New tasks too, and in their order."""
     caller, first = held_task
     async with _stream(caller, http) as stream:
@@ -296,9 +286,7 @@ async def test_a_stream_has_each_change_of_each_task(
     assert 10.0 <= loop_time() < 10.5
 
 
-async def test_a_cursor_continues_where_a_stream_broke_off(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession
-):
+async def test_a_cursor_continues_where_a_stream_broke_off(held_task, http):
     """The changes in between are sent first."""
     caller, task_id = held_task
     async with _stream(caller, http) as stream:
@@ -314,9 +302,7 @@ async def test_a_cursor_continues_where_a_stream_broke_off(
     assert [each["status"] for each in events] == ["paused", "running"]
 
 
-async def test_a_list_answer_gives_the_cursor_of_its_moment(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession
-):
+async def test_a_list_answer_gives_the_cursor_of_its_moment(held_task, http):
     """The page and the stream that follows it have no gap between them."""
     caller, task_id = held_task
     page = await caller.get("/tasks")
@@ -330,9 +316,7 @@ async def test_a_list_answer_gives_the_cursor_of_its_moment(
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "a-1", "-1", "now-0", "9" * 5000])
-async def test_an_unknown_cursor_is_refused_safely(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession, cursor: str
-):
+async def test_an_unknown_cursor_is_refused_safely(held_task, http, cursor):
     """The first line says that changes may be missing, and the stream continues from now."""
     caller, task_id = held_task
     async with _stream(caller, http, cursor) as stream:
@@ -342,7 +326,7 @@ async def test_an_unknown_cursor_is_refused_safely(
 
 
 async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    held_task, http, monkeypatch
 ):
     """Another run has other numbers, and only the latest changes are stored."""
     caller, _task_id = held_task
@@ -359,9 +343,7 @@ async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
             assert (await stream.line())["reset"] is True
 
 
-async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession
-):
+async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(held_task, http):
     """It sends an empty line every few seconds."""
     caller, _task_id = held_task
     async with _stream(caller, http, wait=10) as stream:
@@ -381,9 +363,7 @@ async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
         Fault("content_type", "list_tasks", content_type="text/html"),
     ],
 )
-async def test_faults_meet_streams_too(
-    held_task: tuple[Caller, str], http: aiohttp.ClientSession, fault: Fault
-):
+async def test_faults_meet_streams_too(held_task, http, fault):
     """Each affects a stream like an answer that is not sent yet, and its place is freed."""
     caller, _task_id = held_task
     caller.server.set_faults([fault])
@@ -401,7 +381,7 @@ async def test_faults_meet_streams_too(
         assert await stream.line() is not None
 
 
-async def test_a_held_call_needs_the_key(held_task: tuple[Caller, str]):
+async def test_a_held_call_needs_the_key(held_task):
     """It is needed as for every call, and refused without a wait."""
     caller, task_id = held_task
     refused = await caller.get(f"/task/{task_id}/status", key=False, headers={"Prefer": "wait=30"})
@@ -411,7 +391,7 @@ async def test_a_held_call_needs_the_key(held_task: tuple[Caller, str]):
 
 
 @bounded(MAX_STREAMS=1)
-async def test_a_client_that_does_not_read_is_let_go(steered: Caller, http: aiohttp.ClientSession):
+async def test_a_client_that_does_not_read_is_let_go(steered, http):
     """Its place is free again, although the connection stays open."""
     log = steered.server.store.change_log
     async with _stream(steered, http, wait=5) as stream:
@@ -426,9 +406,7 @@ async def test_a_client_that_does_not_read_is_let_go(steered: Caller, http: aioh
 
 
 @pytest.mark.long
-async def test_a_burst_of_changes_reaches_a_stream_in_order(
-    steered: Caller, http: aiohttp.ClientSession
-):
+async def test_a_burst_of_changes_reaches_a_stream_in_order(steered, http):
     """The numbers of their cursors have no gap."""
     async with _stream(steered, http) as stream:
         place = await stream.line()

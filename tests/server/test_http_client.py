@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 
 @pytest.fixture
-def outbound() -> HttpClient:
+def outbound():
     """A client with short timeouts, which pass only in tests with virtual time."""
     return HttpClient(EgressPolicy.of_operator(), connect=10, silence=10, exchange=20)
 
@@ -30,7 +30,7 @@ async def fails(outbound: HttpClient, url: str, limit: int = 1000) -> str:
     return str(caught.value)
 
 
-async def test_answer_is_returned_unchanged(outbound: HttpClient):
+async def test_answer_is_returned_unchanged(outbound):
     """Status, reason, repeated headers and body of an answer are all returned."""
     answer_bytes = page(b"hello", status="418 Teapot", headers={"X-Kind": "a\r\nX-Kind: b"})
     async with raw_server({"/x?q=1": answer_bytes}) as url:
@@ -41,7 +41,7 @@ async def test_answer_is_returned_unchanged(outbound: HttpClient):
     assert answer.url == f"{url}/x?q=1"
 
 
-async def test_redirects_are_answers(outbound: HttpClient):
+async def test_redirects_are_answers(outbound):
     """A redirect is returned, and no other request is sent."""
     moved = page(status="302 Found", headers={"Location": "/next"})
     async with WireServer(answering(moved)) as server:
@@ -50,7 +50,7 @@ async def test_redirects_are_answers(outbound: HttpClient):
     assert [request.target for request in server.requests] == ["/"]
 
 
-async def test_request_introduces_itself_and_keeps_no_cookies(outbound: HttpClient):
+async def test_request_introduces_itself_and_keeps_no_cookies(outbound):
     """The second request has our name and accepts gzip, and has no cookie of the first answer."""
     async with WireServer(answering(page(headers={"Set-Cookie": "a=b"}))) as server:
         for _ in range(2):
@@ -63,7 +63,7 @@ async def test_request_introduces_itself_and_keeps_no_cookies(outbound: HttpClie
     assert "cookie" not in headers
 
 
-async def test_each_request_has_a_connection_of_its_own(outbound: HttpClient):
+async def test_each_request_has_a_connection_of_its_own(outbound):
     """No request uses a connection that may be closed meanwhile."""
     async with WireServer(answering(page())) as server:
         for _ in range(2):
@@ -72,16 +72,14 @@ async def test_each_request_has_a_connection_of_its_own(outbound: HttpClient):
     assert len(server.connections) == 2
 
 
-async def test_environment_does_not_choose_a_proxy(
-    outbound: HttpClient, monkeypatch: pytest.MonkeyPatch
-):
+async def test_environment_does_not_choose_a_proxy(outbound, monkeypatch):
     """Proxies of the environment are ignored."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     async with raw_server({"/": page(b"direct")}) as url:
         assert (await outbound.send("GET", url)).body == b"direct"
 
 
-async def test_gzip_is_decompressed(outbound: HttpClient):
+async def test_gzip_is_decompressed(outbound):
     """A compressed body arrives plain."""
     body = gzip.compress(b"a" * 900)
     async with raw_server({"/": page(body, headers={"Content-Encoding": "gzip"})}) as url:
@@ -111,13 +109,13 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize(("sent", "reason"), BAD_BODIES.values(), ids=BAD_BODIES)
-async def test_unusable_answer_fails_with_a_reason(outbound: HttpClient, sent: bytes, reason: str):
+async def test_unusable_answer_fails_with_a_reason(outbound, sent, reason):
     """Too much, too little or invalid data is refused, with the reason."""
     async with raw_server({"/": sent}) as url:
         assert reason in await fails(outbound, url)
 
 
-async def test_nothing_is_sent_twice(outbound: HttpClient):
+async def test_nothing_is_sent_twice(outbound):
     """A connection that breaks after the request leaves one request, not two."""
 
     async def cut(connection: Connection):
@@ -131,7 +129,7 @@ async def test_nothing_is_sent_twice(outbound: HttpClient):
 
 
 @pytest.mark.looptime
-async def test_silence_ends(outbound: HttpClient):
+async def test_silence_ends(outbound):
     """A server that sends nothing is given up after the allowed silence."""
     start = asyncio.get_running_loop().time()
     async with raw_server(Connection.stall) as url:
@@ -141,7 +139,7 @@ async def test_silence_ends(outbound: HttpClient):
 
 
 @pytest.mark.looptime
-async def test_dripping_ends(outbound: HttpClient):
+async def test_dripping_ends(outbound):
     """A server that sends a byte now and then is given up after the timeout of an exchange."""
     answer = page(b"x" * 500)
 
@@ -156,14 +154,14 @@ async def test_dripping_ends(outbound: HttpClient):
     assert asyncio.get_running_loop().time() - start == pytest.approx(20, abs=0.1)
 
 
-async def test_refused_connection_names_the_host(outbound: HttpClient):
+async def test_refused_connection_names_the_host(outbound):
     """Where no server listens, the reason names host and port."""
     async with raw_server({}) as url:
         pass
     assert url.removeprefix("http://") in await fails(outbound, url)
 
 
-async def test_server_without_tls_is_named_so(outbound: HttpClient):
+async def test_server_without_tls_is_named_so(outbound):
     """An https address of a server that speaks plain HTTP fails with that reason."""
 
     async def plain(connection: Connection) -> None:
@@ -190,12 +188,12 @@ BAD_ADDRESSES = {
 
 
 @pytest.mark.parametrize(("url", "reason"), BAD_ADDRESSES.items(), ids=list(BAD_ADDRESSES))
-async def test_bad_address_is_refused(outbound: HttpClient, url: str, reason: str):
+async def test_bad_address_is_refused(outbound, url, reason):
     """Only http and https addresses of existing hosts are requested, without user names."""
     assert reason in await fails(outbound, url)
 
 
-async def test_body_is_sent(outbound: HttpClient):
+async def test_body_is_sent(outbound):
     """A POST carries its body and its headers."""
     async with WireServer(answering(page())) as server:
         headers = {"Content-Type": "text/x"}

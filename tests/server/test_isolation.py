@@ -28,7 +28,7 @@ HERE = ("127.0.0.1", "127.0.0.2", "localhost")
 SERVERS = 100
 
 
-async def test_this_machine_only(http: aiohttp.ClientSession):
+async def test_this_machine_only(http):
     """A public address is refused without a key, before the server listens."""
     sockets = open_sockets()
     for host in ELSEWHERE:
@@ -42,9 +42,7 @@ async def test_this_machine_only(http: aiohttp.ClientSession):
     assert left == 0
 
 
-async def test_a_key_that_is_good_nowhere_else(
-    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_key_that_is_good_nowhere_else(http, monkeypatch):
     """The server generates its key; the one of the hosted service is refused."""
     monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_of_the_service")
     async with LocalServer(executor="scripted") as server:

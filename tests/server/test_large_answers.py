@@ -6,7 +6,6 @@ import socket
 import tracemalloc
 
 import aiohttp
-import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.http import large_answers
@@ -37,7 +36,7 @@ async def _unread(server: LocalServer, url: str) -> socket.socket:
     return client
 
 
-async def test_an_unread_answer_is_in_memory_once(steered: Caller, queue: FromQueue) -> None:
+async def test_an_unread_answer_is_in_memory_once(steered, queue):
     """The connection has a piece of it, and nothing is left when the client has gone."""
     size = 8_000_000
     url = await _ended(steered, queue, size)
@@ -56,9 +55,7 @@ async def test_an_unread_answer_is_in_memory_once(steered: Caller, queue: FromQu
     assert size < held < 1.25 * size
 
 
-async def test_large_answers_of_an_owner_are_limited(
-    http: aiohttp.ClientSession, queue: FromQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_large_answers_of_an_owner_are_limited(http, queue, monkeypatch):
     """Beyond that the owner gets 429 until one is read or given up; others are answered."""
     monkeypatch.setattr(large_answers, "MOST_OF_OWNER", 2)
     async with LocalServer(executor=queue) as server:
@@ -84,7 +81,7 @@ async def test_large_answers_of_an_owner_are_limited(
     assert answer.json["output"] == "x" * 900_000
 
 
-async def test_a_large_answer_leaves_the_connection_open(steered: Caller, queue: FromQueue) -> None:
+async def test_a_large_answer_leaves_the_connection_open(steered, queue):
     """Its length is announced, that of a page without its body too; calls share the connection."""
     url = await _ended(steered, queue, 900_000)
     headers = {"Authorization": f"Bearer {steered.server.api_key}"}

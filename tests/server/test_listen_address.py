@@ -1,7 +1,6 @@
 """Who can reach the server: this machine, unless key and encryption suffice for others."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,7 +11,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.settings.listen_address import MIN_EXPOSED_KEY
 from tests.server.calling import Caller
-from tests.support.certificates import Certificate
 
 GOOD_KEY = "k" * MIN_EXPOSED_KEY
 EVERYWHERE: Mapping[str, Any] = {"host": "0.0.0.0"}
@@ -33,7 +31,7 @@ PROXY: Mapping[str, Any] = {"trusted_proxies": ["10.0.0.5"], "public_url": "http
         ({**PROXY, "api_key": GOOD_KEY, "trusted_proxies": "10.0.0.5"}, "is no list of addresses"),
     ],
 )
-def test_what_exposes_too_much(options: Mapping[str, Any], way_out: str) -> None:
+def test_what_exposes_too_much(options, way_out):
     """It is refused before anything is opened, with what to do, and without the key."""
     with pytest.raises(ConfigurationError) as caught:
         LocalServer(executor="scripted", **options)
@@ -56,7 +54,7 @@ def test_what_exposes_too_much(options: Mapping[str, Any], way_out: str) -> None
         "https://[",
     ],
 )
-def test_public_addresses_that_cannot_be(url: str) -> None:
+def test_public_addresses_that_cannot_be(url):
     """Only an https origin is accepted; the text of a wrong one is not repeated."""
     with pytest.raises(ConfigurationError, match="public_url") as caught:
         LocalServer(executor="scripted", public_url=url)
@@ -64,7 +62,7 @@ def test_public_addresses_that_cannot_be(url: str) -> None:
     assert "a-password" not in str(caught.value)
 
 
-async def test_behind_a_proxy(http: aiohttp.ClientSession) -> None:
+async def test_behind_a_proxy(http):
     """Clients get the address of the proxy in all texts."""
     async with LocalServer(executor="scripted", api_key=GOOD_KEY, **PROXY) as server:
         assert server.url == "https://tasks.example"
@@ -72,13 +70,13 @@ async def test_behind_a_proxy(http: aiohttp.ClientSession) -> None:
         assert GOOD_KEY not in repr(server)
 
 
-async def test_another_name_of_this_machine(http: aiohttp.ClientSession) -> None:
+async def test_another_name_of_this_machine(http):
     """Behind a tunnel the port is another one; encryption is not required then."""
     async with LocalServer(executor="scripted", public_url="http://localhost:9999/") as server:
         assert server.url == "http://localhost:9999"
 
 
-async def test_tls(certificate: Certificate, http: aiohttp.ClientSession) -> None:
+async def test_tls(certificate, http):
     """Its address is https, and a client that trusts the certificate connects; others do not."""
     server = LocalServer(
         executor="scripted",
@@ -101,14 +99,14 @@ async def test_tls(certificate: Certificate, http: aiohttp.ClientSession) -> Non
     assert (task.live_url or "").startswith(server.url)
 
 
-def test_half_of_what_tls_needs(certificate: Certificate) -> None:
+def test_half_of_what_tls_needs(certificate):
     """A certificate without its key is refused, and so is a key without its certificate."""
     for option in ("tls_cert", "tls_key"):
         with pytest.raises(ConfigurationError, match="come together"):
             LocalServer(executor="scripted", **{option: certificate.file})
 
 
-def test_files_that_are_no_certificate(certificate: Certificate, tmp_path: Path) -> None:
+def test_files_that_are_no_certificate(certificate, tmp_path):
     """The error names them, with the reason."""
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nothing")

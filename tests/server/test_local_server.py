@@ -7,9 +7,7 @@ import re
 import socket
 import sys
 import warnings
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import aiohttp
 import pytest
@@ -34,7 +32,7 @@ async def test_addresses_and_key():
         assert server.executor.name == "scripted"
 
 
-async def test_a_key_of_ones_own(http: aiohttp.ClientSession):
+async def test_a_key_of_ones_own(http):
     """For programs whose key is in a file."""
     async with LocalServer(executor=FromQueue(), api_key="bu_mine_and_nobody_else_s") as server:
         assert (await Caller(server, http).get("/me")).body == b"true"
@@ -59,7 +57,7 @@ async def test_a_key_of_ones_own(http: aiohttp.ClientSession):
     ],
     ids=str,
 )
-def test_options_that_cannot_work(options: Mapping[str, Any]):
+def test_options_that_cannot_work(options):
     """They are refused before anything is opened, without the key in the error."""
     with pytest.raises(ConfigurationError) as caught:
         LocalServer(**{"executor": "scripted", **options})
@@ -68,7 +66,7 @@ def test_options_that_cannot_work(options: Mapping[str, Any]):
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
-async def test_every_name_of_this_machine(host: str, http: aiohttp.ClientSession):
+async def test_every_name_of_this_machine(host, http):
     """IPv6 addresses get brackets."""
     if host == "::1" and not _has_ipv6():
         pytest.skip("no IPv6 on this machine")
@@ -119,7 +117,7 @@ async def test_a_browser_or_none_is_the_default():
         assert type(plain.executor).__name__ == "PlainExecutor"
 
 
-async def test_two_servers_side_by_side(http: aiohttp.ClientSession):
+async def test_two_servers_side_by_side(http):
     """Each server has keys, tasks and counts of its own."""
     async with (
         LocalServer(executor="scripted") as one,
@@ -137,7 +135,7 @@ async def test_two_servers_side_by_side(http: aiohttp.ClientSession):
     assert two.requests == {"get_task": 1, "list_tasks": 1}
 
 
-async def test_timestamps_come_from_the_clock_that_was_given(http: aiohttp.ClientSession):
+async def test_timestamps_come_from_the_clock_that_was_given(http):
     """One wall clock is used everywhere, so that tests can set it."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     async with LocalServer(executor="scripted", now=lambda: moment) as server:
@@ -178,7 +176,7 @@ async def test_closing_waits_for_the_clean_up():
 
 
 @pytest.mark.looptime
-async def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture):
+async def test_closing_does_not_wait_for_ever(caplog):
     """An executor that ignores its end is named in the log."""
     queue = FromQueue(cleanup=3600)
     async with aiohttp.ClientSession() as http, LocalServer(executor=queue) as server:
@@ -204,9 +202,7 @@ async def test_closing_twice_is_harmless():
     assert (first, queue.closed) == (True, False)
 
 
-async def test_nothing_is_logged_by_default(
-    caller: Caller, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-):
+async def test_nothing_is_logged_by_default(caller, caplog, capfd):
     """The exception is the access log, shown where a program enables it; it has no secret."""
     with caplog.at_level(logging.DEBUG):
         task = await caller.reached(await caller.create(), "finished")

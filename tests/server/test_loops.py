@@ -3,14 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-import aiohttp
 import psycopg
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.storage.postgres.connection import CHANNEL
 from tests.server.calling import Answer, Caller
-from tests.server.conftest import Start
 from tests.server.fleet.conftest import eventually, reached
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
@@ -35,9 +33,7 @@ class _Clock:
 
 
 @pytest.mark.looptime
-async def test_schedules_outlive_any_exception(
-    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
+async def test_schedules_outlive_any_exception(http, caplog):
     """Log and health report the failures; schedules run again when they end."""
     clock = _Clock()
     async with LocalServer(executor=FromQueue(), now=clock) as server:
@@ -63,7 +59,7 @@ async def test_schedules_outlive_any_exception(
 
 
 @pytest.mark.looptime
-async def test_events_are_sent_after_any_exception(http: aiohttp.ClientSession):
+async def test_events_are_sent_after_any_exception(http):
     """Events that could not be sent arrive when the failures end."""
     clock = _Clock()
     async with receiving() as receiver:
@@ -86,7 +82,7 @@ async def test_events_are_sent_after_any_exception(http: aiohttp.ClientSession):
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_a_server_listens_on_after_an_unreadable_announcement(start: Start, postgres: str):
+async def test_a_server_listens_on_after_an_unreadable_announcement(start, postgres):
     """An unreadable message on the servers' channel does not stop them from reading others."""
     caller, other, queue = await start(role="api"), await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)

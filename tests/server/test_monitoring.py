@@ -4,10 +4,8 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 from aiohttp import web
 from prometheus_client.openmetrics.parser import (
@@ -43,16 +41,14 @@ async def _scraped(caller: Caller) -> Values:
     }
 
 
-async def test_a_healthy_server_says_so_without_a_key(caller: Caller):
+async def test_a_healthy_server_says_so_without_a_key(caller):
     """It answers without a key, and without details."""
     answer = await caller.get(f"{caller.server.url}/healthz", key=False)
 
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 
 
-async def test_a_server_whose_database_does_not_answer_is_not_healthy(
-    http: aiohttp.ClientSession, tmp_path: Path
-):
+async def test_a_server_whose_database_does_not_answer_is_not_healthy(http, tmp_path):
     """A load balancer gets a 503 without the reason."""
     database = SqliteDatabase(tmp_path / "server.db")
     database.close()
@@ -75,7 +71,7 @@ async def test_a_server_whose_database_does_not_answer_is_not_healthy(
         await serving.cleanup()
 
 
-async def test_tasks_are_counted_as_they_go_on(steered: Caller, queue: FromQueue):
+async def test_tasks_are_counted_as_they_go_on(steered, queue):
     """Tasks in progress, and all that were created, ended and charged."""
     task = await steered.create()
     queue.step("Open it")
@@ -99,7 +95,7 @@ async def test_tasks_are_counted_as_they_go_on(steered: Caller, queue: FromQueue
     assert ended["tasks_ended_total", "failed"] == 0
 
 
-async def test_tasks_that_nothing_has_begun_are_queued(http: aiohttp.ClientSession):
+async def test_tasks_that_nothing_has_begun_are_queued(http):
     """With the age of the oldest, besides the slots: the signal for more machines."""
 
     class FewBrowsers(FromQueue):
@@ -121,9 +117,7 @@ async def test_tasks_that_nothing_has_begun_are_queued(http: aiohttp.ClientSessi
     assert (full["slots",], full["slots_free",]) == (2, 0)
 
 
-async def test_failures_are_counted_by_kind(
-    caller: Caller, tmp_path: Path, http: aiohttp.ClientSession
-):
+async def test_failures_are_counted_by_kind(caller, tmp_path, http):
     """The kinds are errors of the executor, the limit of steps, and a restart."""
     await caller.reached(await caller.create(metadata={"scenario": "fails"}), "failed")
     await caller.reached(await caller.create(max_agent_steps=1), "failed")
@@ -140,9 +134,7 @@ async def test_failures_are_counted_by_kind(
     assert restarted["tasks_failed_total", "restart"] == 1
 
 
-async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
-    http: aiohttp.ClientSession,
-):
+async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(http):
     """Events to an unreachable webhook grow old in the metrics, and are given up then."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
@@ -167,9 +159,7 @@ async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
     assert given_up["deliveries_failed",] >= 1
 
 
-async def test_money_is_counted_by_owner_and_model(
-    http: aiohttp.ClientSession, tmp_path: Path, queue: FromQueue
-):
+async def test_money_is_counted_by_owner_and_model(http, tmp_path, queue):
     """In dollars, to the fraction of a cent, as the account has it; spending outlives a restart."""
     database = tmp_path / "server.db"
     async with LocalServer(executor=queue, database=database) as server:
@@ -194,7 +184,7 @@ async def test_money_is_counted_by_owner_and_model(
     assert ("task_cost_dollars_total", "gpt-4.1-mini", "shop") not in restarted
 
 
-async def test_owners_beyond_a_hundred_share_a_series(caller: Caller):
+async def test_owners_beyond_a_hundred_share_a_series(caller):
     """Nothing is lost of the sum, and an owner keeps its series for as long as the server lives."""
     async with asyncio.TaskGroup() as group:
         for number in range(MOST_OWNERS + 2):
@@ -212,7 +202,7 @@ async def test_owners_beyond_a_hundred_share_a_series(caller: Caller):
     assert sum(second[each] - first[each] for each in second if each[0] == name) > 0
 
 
-async def test_durations_of_tasks_are_a_histogram(http: aiohttp.ClientSession, queue: FromQueue):
+async def test_durations_of_tasks_are_a_histogram(http, queue):
     """By status, from a second to an hour; a task that waited in the queue counts from there."""
     now = datetime(2026, 5, 1, tzinfo=UTC)
     async with LocalServer(executor=queue, now=lambda: now) as server:
@@ -242,7 +232,7 @@ async def test_durations_of_tasks_are_a_histogram(http: aiohttp.ClientSession, q
     assert values[f"{name}_count", "failed"] == 0
 
 
-async def test_open_browsers_are_told_by_executors_that_have_some(http: aiohttp.ClientSession):
+async def test_open_browsers_are_told_by_executors_that_have_some(http):
     """Others have no such metric."""
 
     class TwoBrowsers(FromQueue):
@@ -259,9 +249,7 @@ async def test_open_browsers_are_told_by_executors_that_have_some(http: aiohttp.
 
 
 @pytest.mark.long
-async def test_servers_of_one_database_report_the_same_queue(
-    postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
-):
+async def test_servers_of_one_database_report_the_same_queue(postgres, monkeypatch, http):
     """A server for the API alone has no slots; a worker has as many as its setting says."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     shared = {"database": postgres, "api_key": "bu_of-the-tests-of-monitoring"}
@@ -285,9 +273,7 @@ async def test_servers_of_one_database_report_the_same_queue(
 
 
 @pytest.mark.long
-async def test_a_server_cut_from_its_database_is_not_healthy(
-    postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
-):
+async def test_a_server_cut_from_its_database_is_not_healthy(postgres, monkeypatch, http):
     """It is healthy again when the database is; each probe is answered in time."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     port = urlsplit(postgres).port or 5432
@@ -311,7 +297,7 @@ async def test_a_server_cut_from_its_database_is_not_healthy(
             await turns(200)
 
 
-async def test_requests_are_counted_by_route_and_status(caller: Caller):
+async def test_requests_are_counted_by_route_and_status(caller):
     """By the name of the route, never by the path, which any client chooses."""
     await caller.create()
     await caller.get("/task/no-such-task")
@@ -323,7 +309,7 @@ async def test_requests_are_counted_by_route_and_status(caller: Caller):
     assert metrics["requests_total", "unrouted", "404"] == 1
 
 
-async def test_metrics_are_for_keys_with_the_scope_admin(caller: Caller):
+async def test_metrics_are_for_keys_with_the_scope_admin(caller):
     """A monitoring system has a key for nothing else."""
     url = f"{caller.server.url}/metrics"
     reader = await caller.with_new_key("reader", scopes=["read", "run"])
@@ -335,7 +321,7 @@ async def test_metrics_are_for_keys_with_the_scope_admin(caller: Caller):
     assert (await monitor.get("/tasks")).status == 403
 
 
-async def test_other_machines_read_metrics_behind_a_proxy(http: aiohttp.ClientSession):
+async def test_other_machines_read_metrics_behind_a_proxy(http):
     """Everything else of administration is refused there."""
     async with reachable(**BEHIND) as (server, here):
         caller = Caller(server, http)
@@ -346,9 +332,7 @@ async def test_other_machines_read_metrics_behind_a_proxy(http: aiohttp.ClientSe
     assert (metrics.status, faults.status) == (200, 403)
 
 
-async def test_servers_of_one_program_have_metrics_of_their_own(
-    caller: Caller, http: aiohttp.ClientSession
-):
+async def test_servers_of_one_program_have_metrics_of_their_own(caller, http):
     """This includes the OpenMetrics format, and the memory of the process."""
     await caller.create()
     async with LocalServer(executor="scripted") as server:
@@ -364,9 +348,7 @@ async def test_servers_of_one_program_have_metrics_of_their_own(
     assert families["process_resident_memory_bytes"].samples[0].value > 0
 
 
-async def test_without_the_package_metrics_say_what_is_missing(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
-):
+async def test_without_the_package_metrics_say_what_is_missing(caller, monkeypatch):
     """No other part of the server needs the package."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     answer = await caller.get(f"{caller.server.url}/metrics")

@@ -1,24 +1,21 @@
 """Every row of the endpoint table, answered."""
 
 import re
-from typing import Any
 
 import pytest
 
-from browser_use_async.api.endpoint_table import ENDPOINTS, PING, Endpoint
+from browser_use_async.api.endpoint_table import ENDPOINTS, PING
 from browser_use_async.api.serialization import decode_response
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.http.routes import ROUTES, operation
-from browser_use_async.server.http.static_site import StaticSite
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.search.backends import SiteIndexBackend
-from tests.server.calling import Caller
 from tests.server.conftest import SCENARIOS
 
 
 @pytest.fixture
-def server_options(bakery: StaticSite) -> dict[str, Any]:
+def server_options(bakery):
     """A server whose tasks follow `SCENARIOS`, and that searches the site."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
     search = SiteIndexBackend([bakery.url])
@@ -51,9 +48,7 @@ _BODIES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
-async def test_every_row_answers_what_its_row_promises(
-    row: Endpoint, caller: Caller, bakery: StaticSite
-):
+async def test_every_row_answers_what_its_row_promises(row, caller, bakery):
     """The SDK's decoder accepts the answer of each call about an existing object."""
     scenario = "hangs" if row.method == "PUT" else "files"
     task_id = await caller.create(metadata={"scenario": scenario})
@@ -78,7 +73,7 @@ async def test_every_row_answers_what_its_row_promises(
 
 
 @pytest.mark.parametrize("call", ["stop", "pause"])
-async def test_calls_that_answer_nothing_answer_an_empty_object(call: str, caller: Caller):
+async def test_calls_that_answer_nothing_answer_an_empty_object(call, caller):
     """Clients of 2025 call .json() on it."""
     task_id = await caller.create(metadata={"scenario": "hangs"})
     await caller.reached(task_id, "running")
@@ -86,14 +81,14 @@ async def test_calls_that_answer_nothing_answer_an_empty_object(call: str, calle
     assert (await caller.put(f"/{call}-task?task_id={task_id}")).body == b"{}"
 
 
-async def test_ping_needs_no_key_and_answers_an_empty_object(caller: Caller):
+async def test_ping_needs_no_key_and_answers_an_empty_object(caller):
     """It is the one call without a key."""
     answer = await caller.get("/ping", key=False)
 
     assert (answer.status, answer.body) == (200, b"{}")
 
 
-async def test_status_is_a_bare_string(caller: Caller):
+async def test_status_is_a_bare_string(caller):
     """Not wrapped in an object."""
     task_id = await caller.create()
     await caller.reached(task_id, "finished")
@@ -101,13 +96,13 @@ async def test_status_is_a_bare_string(caller: Caller):
     assert (await caller.get(f"/task/{task_id}/status")).body == b'"finished"'
 
 
-async def test_me_and_balance(caller: Caller):
+async def test_me_and_balance(caller):
     """A bare boolean, and cents as text."""
     assert (await caller.get("/me")).body == b"true"
     assert (await caller.get("/balance")).json == {"balance": "10000"}
 
 
-async def test_a_whole_task(caller: Caller):
+async def test_a_whole_task(caller):
     """Every field of the documentation is there, nulls included, in compact JSON."""
     task_id = await caller.create()
     task = await caller.reached(task_id, "finished")
@@ -126,7 +121,7 @@ async def test_a_whole_task(caller: Caller):
     assert b": " not in answer.body.replace(b"Do it", b"")
 
 
-async def test_timestamps_have_microseconds_and_z(caller: Caller):
+async def test_timestamps_have_microseconds_and_z(caller):
     """The format is that of the service."""
     task = await caller.reached(await caller.create(), "finished")
 
@@ -136,7 +131,7 @@ async def test_timestamps_have_microseconds_and_z(caller: Caller):
     assert task["created_at"] <= task["finished_at"]
 
 
-async def test_browser_data_only_when_it_was_to_be_saved(caller: Caller):
+async def test_browser_data_only_when_it_was_to_be_saved(caller):
     """Cookies are returned to tasks that asked for them before."""
     metadata = {"scenario": "files"}
     kept = await caller.create(metadata=metadata, save_browser_data=True)
@@ -148,7 +143,7 @@ async def test_browser_data_only_when_it_was_to_be_saved(caller: Caller):
     assert (await caller.reached(not_kept, "finished"))["browser_data"] is None
 
 
-async def test_structured_output_files_and_uploads(caller: Caller):
+async def test_structured_output_files_and_uploads(caller):
     """Output is text also where it is JSON; names of files go in and out."""
     names = ["data.csv", "plan.pdf"]
     for name, kind in zip(names, ("text/csv", "application/pdf"), strict=True):
@@ -163,7 +158,7 @@ async def test_structured_output_files_and_uploads(caller: Caller):
     assert task["user_uploaded_files"] == ["data.csv", "plan.pdf"]
 
 
-async def test_media_and_screenshots_are_lists(caller: Caller):
+async def test_media_and_screenshots_are_lists(caller):
     """There are no recordings; each step has a screenshot whose name has task and step."""
     task_id = await caller.create()
     await caller.reached(task_id, "finished")
@@ -177,7 +172,7 @@ async def test_media_and_screenshots_are_lists(caller: Caller):
 @pytest.mark.parametrize(
     "row", [row for row in ENDPOINTS if row.parameters or row.method == "PUT"], ids=str
 )
-async def test_what_is_unknown_is_not_found(row: Endpoint, caller: Caller):
+async def test_what_is_unknown_is_not_found(row, caller):
     """All calls of a section have the same sentence."""
     path = row.path.format(task_id="unknown", file_name="a.txt", profile_id="unknown")
     body = _BODIES.get(row.name)
@@ -188,14 +183,14 @@ async def test_what_is_unknown_is_not_found(row: Endpoint, caller: Caller):
     assert (answer.status, answer.json) == (404, {"detail": detail})
 
 
-async def test_an_unknown_output_file_is_not_found(caller: Caller):
+async def test_an_unknown_output_file_is_not_found(caller):
     """The task exists, and the file does not."""
     answer = await caller.get(f"/task/{await caller.create()}/output-file/missing.txt")
 
     assert (answer.status, answer.json) == (404, {"detail": "File not found"})
 
 
-async def test_the_server_counts_what_it_receives(caller: Caller):
+async def test_the_server_counts_what_it_receives(caller):
     """By operation, and everything else as unrouted; refused requests are counted too."""
     await caller.create()
     await caller.create()

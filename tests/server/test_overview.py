@@ -4,10 +4,8 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 from urllib.parse import urlencode
 
-import aiohttp
 import pytest
 
 from browser_use_async.prices import TASK_START_CENTS
@@ -29,7 +27,7 @@ async def _ids(caller: Caller, query: str = "") -> list[str]:
     return [each["id"] for each in answer.json["tasks"]]
 
 
-async def test_pages_follow_one_another_by_position(caller: Caller):
+async def test_pages_follow_one_another_by_position(caller):
     """Newest first; no row is repeated or left out when a task is created meanwhile."""
     ids = [await caller.create(f"Task {number}") for number in range(5)]
     first = (await caller.get(f"{caller.server.url}/admin/overview?limit=2")).json
@@ -48,7 +46,7 @@ async def test_pages_follow_one_another_by_position(caller: Caller):
 
 
 @pytest.mark.parametrize("text", ["100%", "a_b", "It's", "!", "' OR 1=1 --"])
-async def test_a_text_is_sought_literally(text: str, caller: Caller):
+async def test_a_text_is_sought_literally(text, caller):
     """No character of it has a special meaning in the database."""
     found = await caller.create(f"Read {text} of it")
     await caller.create("Read 100 of axb")
@@ -57,7 +55,7 @@ async def test_a_text_is_sought_literally(text: str, caller: Caller):
 
 
 @pytest.mark.parametrize("sought", ["Österreich", "österreich", "ÖSTERREICH"])
-async def test_a_text_is_sought_in_either_case(sought: str, caller: Caller):
+async def test_a_text_is_sought_in_either_case(sought, caller):
     """Also with letters beyond ASCII."""
     found = [await caller.create(f"Read of {text}") for text in ("Österreich", "österreich")]
     await caller.create("Read of Osterreich")
@@ -72,7 +70,7 @@ async def _ids_of(caller: Caller, value: str, name: str = "text") -> list[str]:
     return [each["id"] for each in answer.json["tasks"]]
 
 
-async def test_metadata_are_sought_by_name_and_value(caller: Caller):
+async def test_metadata_are_sought_by_name_and_value(caller):
     """A pair of the task is found, and not a text that looks like one."""
     found = await caller.create(metadata={"shop": "Tern & Tide", "town": "Kiel"})
     await caller.create('Not "shop":"Tern & Tide"', metadata={"other": '"shop":"Tern & Tide"'})
@@ -83,7 +81,7 @@ async def test_metadata_are_sought_by_name_and_value(caller: Caller):
         assert await _ids_of(caller, pair, "metadata") == [], pair
 
 
-async def test_tasks_are_sought_by_the_time_of_their_creation(caller: Caller):
+async def test_tasks_are_sought_by_the_time_of_their_creation(caller):
     """From a moment on, and before one; the first moment is included."""
     ids = [await caller.create(f"Task {number}") for number in range(3)]
     moments = [caller.stored(each).created_at.isoformat() for each in ids]
@@ -93,7 +91,7 @@ async def test_tasks_are_sought_by_the_time_of_their_creation(caller: Caller):
     assert await _ids_of(caller, moments[0], "until") == []
 
 
-async def test_each_step_has_its_time_and_its_cost(caller: Caller):
+async def test_each_step_has_its_time_and_its_cost(caller):
     """In their order; with the start they add up to the cost of the task."""
     task_id = await caller.create(llm_model="o3")
     await caller.reached(task_id, "finished")
@@ -107,7 +105,7 @@ async def test_each_step_has_its_time_and_its_cost(caller: Caller):
     assert task["doing"] is None
 
 
-async def test_a_long_output_with_odd_characters_is_listed(http: aiohttp.ClientSession):
+async def test_a_long_output_with_odd_characters_is_listed(http):
     """By its beginning, also where its characters need another form of storage."""
     scenario = Scenario(step_seconds=0, output="\0" + "a" * 400)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
@@ -121,7 +119,7 @@ async def test_a_long_output_with_odd_characters_is_listed(http: aiohttp.ClientS
     assert 250 < len(shown) <= 300
 
 
-async def test_the_step_in_progress_is_shown_without_secrets(http: aiohttp.ClientSession):
+async def test_the_step_in_progress_is_shown_without_secrets(http):
     """The step in progress, which is in no list of steps."""
     steps = (ScriptedStep("Look"), ScriptedStep("Type s3cret-pin", seconds=3600.0))
     scenario = Scenario(steps=steps, step_seconds=0)
@@ -136,7 +134,7 @@ async def test_the_step_in_progress_is_shown_without_secrets(http: aiohttp.Clien
     assert task["doing"] == row["doing"] == "Type ***"
 
 
-async def test_the_next_runs_of_a_schedule_are_listed(caller: Caller):
+async def test_the_next_runs_of_a_schedule_are_listed(caller):
     """Three times, in their order; of another owner's schedule none."""
     body = {"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"}
     made = (await caller.post("/scheduled-task", json=body)).json["id"]
@@ -150,7 +148,7 @@ async def test_the_next_runs_of_a_schedule_are_listed(caller: Caller):
     assert (await other.get(place)).json["runs"] == {}
 
 
-async def test_files_are_listed_and_uploads_deleted(caller: Caller):
+async def test_files_are_listed_and_uploads_deleted(caller):
     """Uploads with their sizes, and files of tasks; those of the owner only."""
     other = await caller.with_new_key("other")
     link = (
@@ -170,7 +168,7 @@ async def test_files_are_listed_and_uploads_deleted(caller: Caller):
     assert (await caller.get(place)).json["uploads"] == []
 
 
-async def test_tasks_of_other_owners_are_hidden(caller: Caller):
+async def test_tasks_of_other_owners_are_hidden(caller):
     """Neither in the list nor by id; secrets and live links are in no answer."""
     mine = await caller.create("Mine", secrets={"pin": "s3cret-pin"})
     other = await caller.with_new_key("other")
@@ -199,7 +197,7 @@ async def test_tasks_of_other_owners_are_hidden(caller: Caller):
         "text=" + "x" * 1001,
     ],
 )
-async def test_what_cannot_be_sought_is_refused(query: str, caller: Caller):
+async def test_what_cannot_be_sought_is_refused(query, caller):
     """With 422 and the reason."""
     answer = await caller.get(f"{caller.server.url}/admin/overview?{query}")
 
@@ -207,7 +205,7 @@ async def test_what_cannot_be_sought_is_refused(query: str, caller: Caller):
     assert query.partition("=")[0] in answer.json["detail"]
 
 
-async def test_an_unknown_delivery_is_not_sent_again(caller: Caller):
+async def test_an_unknown_delivery_is_not_sent_again(caller):
     """One that does not exist, or that is another owner's, is not found."""
     answer = await caller.post(f"{caller.server.url}/admin/deliveries/nothing/again")
 
@@ -215,7 +213,7 @@ async def test_an_unknown_delivery_is_not_sent_again(caller: Caller):
 
 
 @pytest.mark.long
-async def test_calls_are_answered_during_a_search(http: aiohttp.ClientSession, tmp_path: Path):
+async def test_calls_are_answered_during_a_search(http, tmp_path):
     """Other calls are answered during a search in 10,000 tasks, which finds the last ones."""
     path = tmp_path / "server.db"
     async with LocalServer(executor=FromQueue(), database=path) as server:
@@ -249,7 +247,7 @@ async def test_calls_are_answered_during_a_search(http: aiohttp.ClientSession, t
     assert ids == [*range(10_000, 8_800, -1)]
 
 
-async def test_tasks_are_sorted_among_the_latest(caller: Caller):
+async def test_tasks_are_sorted_among_the_latest(caller):
     """By cost, steps and time, in either direction; the answer has the number of tasks sorted."""
     short = await caller.reached(await caller.create("fails"), "failed")
     long = await caller.reached(await caller.create("quick", llm_model="o3"), "finished")
@@ -265,7 +263,7 @@ async def test_tasks_are_sorted_among_the_latest(caller: Caller):
     assert (refused.status, "price" in refused.json["detail"]) == (422, True)
 
 
-async def test_pauses_are_counted_apart_from_the_work(steered: Caller, queue: FromQueue):
+async def test_pauses_are_counted_apart_from_the_work(steered, queue):
     """The time of pauses grows while the task is paused, and then stays."""
     task_id = await steered.create()
     queue.step()
@@ -283,7 +281,7 @@ async def test_pauses_are_counted_apart_from_the_work(steered: Caller, queue: Fr
     assert 0 < first < second < third == fourth == row["paused_seconds"]
 
 
-async def test_the_last_run_of_a_schedule_and_its_tasks_are_listed(caller: Caller):
+async def test_the_last_run_of_a_schedule_and_its_tasks_are_listed(caller):
     """With its status and cost; of another owner's schedule nothing."""
     await caller.create("By hand")
     body = {"task": "quick", "schedule_type": "interval", "interval_minutes": 60}
@@ -307,7 +305,7 @@ async def test_the_last_run_of_a_schedule_and_its_tasks_are_listed(caller: Calle
     assert await _ids_of(caller, made, "schedule") == []
 
 
-async def test_files_of_tasks_have_sizes(caller: Caller):
+async def test_files_of_tasks_have_sizes(caller):
     """They are like those of uploads."""
     await caller.reached(await caller.create("files"), "finished")
     (task,) = (await caller.get(f"{caller.server.url}/admin/files")).json["tasks"]

@@ -21,7 +21,7 @@ async def _order(most: int, owners: Sequence[str]) -> list[str]:
     return order
 
 
-async def test_an_owner_waits_for_one_task_of_another_and_not_for_all() -> None:
+async def test_an_owner_waits_for_one_task_of_another_and_not_for_all():
     """Of ann's twenty tasks one runs and one is next when bob comes; his task follows."""
     order = await _order(1, ["ann"] * 20 + ["bob"] + ["cat"] * 2)
 
@@ -29,7 +29,7 @@ async def test_an_owner_waits_for_one_task_of_another_and_not_for_all() -> None:
     assert order[6:] == ["ann"] * 17
 
 
-async def test_one_owner_has_all_slots_while_no_other_waits() -> None:
+async def test_one_owner_has_all_slots_while_no_other_waits():
     """Turns leave no slot unused."""
     slots = OwnerSlots(3)
     inside = 0
@@ -49,7 +49,7 @@ async def test_one_owner_has_all_slots_while_no_other_waits() -> None:
 
 
 @pytest.mark.parametrize("turns", [0, 1])
-async def test_a_task_that_is_stopped_while_it_waits_loses_no_slot(turns: int) -> None:
+async def test_a_task_that_is_stopped_while_it_waits_loses_no_slot(turns):
     """Whether or not it had just got its slot, the next task gets it."""
     slots = OwnerSlots(1)
     release = asyncio.Event()

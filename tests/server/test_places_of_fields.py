@@ -14,7 +14,6 @@ from browser_use_async.types import (
     UpdateScheduledTaskRequest,
     rules_of,
 )
-from tests.server.calling import Caller
 
 RULES = rules_of(RunTaskRequest)
 MODELS = {
@@ -31,14 +30,14 @@ def _said(place: Place) -> set[str]:
 
 
 @pytest.mark.parametrize("place", Place)
-def test_a_class_has_the_fields_whose_rules_say_so(place: Place):
+def test_a_class_has_the_fields_whose_rules_say_so(place):
     """A field is inherited by nothing in silence: its rule names the schedules, too."""
     names = {field.name for field in attrs.fields(MODELS[place])}
 
     assert names & RULES.keys() == _said(place)
 
 
-async def test_answers_have_the_fields_whose_rules_say_so(caller: Caller):
+async def test_answers_have_the_fields_whose_rules_say_so(caller):
     """With their values: the task, its row in the list, the schedule, and its update."""
     task = {"task": "Look", "metadata": {"order": "1"}}
     task_id = await caller.create(**task)

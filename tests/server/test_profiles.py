@@ -19,7 +19,7 @@ async def _run(caller: Caller, queue: FromQueue, **fields: Any) -> tuple[Mapping
     return tuple(queue.assignments[-1].cookies)
 
 
-async def test_there_is_a_profile_from_the_beginning(caller: Caller):
+async def test_there_is_a_profile_from_the_beginning(caller):
     """It is used by tasks that name none."""
     page = (await caller.get("/browser-profiles")).json
 
@@ -27,7 +27,7 @@ async def test_there_is_a_profile_from_the_beginning(caller: Caller):
     assert page["profiles"][0]["profile_name"] == "Default"
 
 
-async def test_a_profile_takes_the_published_defaults(caller: Caller):
+async def test_a_profile_takes_the_published_defaults(caller):
     """The country is lower case on output, whatever the input is."""
     answer = await caller.post(
         "/browser-profiles", json={"profile_name": "Work", "proxy_country_code": "DE"}
@@ -47,7 +47,7 @@ async def test_a_profile_takes_the_published_defaults(caller: Caller):
     }
 
 
-async def test_an_update_changes_exactly_what_it_names(caller: Caller):
+async def test_an_update_changes_exactly_what_it_names(caller):
     """Null changes nothing."""
     before = (await caller.post("/browser-profiles", json={"profile_name": "Work"})).json
     path = f"/browser-profiles/{before['profile_id']}"
@@ -57,7 +57,7 @@ async def test_an_update_changes_exactly_what_it_names(caller: Caller):
     assert (await caller.get(path)).json == after
 
 
-async def test_a_deleted_profile_is_gone(caller: Caller):
+async def test_a_deleted_profile_is_gone(caller):
     """The next call does not find it; deleting the last one creates a new default."""
     for profile in (await caller.get("/browser-profiles")).json["profiles"]:
         path = f"/browser-profiles/{profile['profile_id']}"
@@ -68,7 +68,7 @@ async def test_a_deleted_profile_is_gone(caller: Caller):
     assert (await caller.get("/browser-profiles")).json["total_count"] == 1
 
 
-async def test_pages_are_in_order_of_creation(caller: Caller):
+async def test_pages_are_in_order_of_creation(caller):
     """A limit above 100 is accepted; past the end there are no rows."""
     for number in range(4):
         await caller.post("/browser-profiles", json={"profile_name": f"P{number}"})
@@ -94,7 +94,7 @@ async def test_pages_are_in_order_of_creation(caller: Caller):
         ({"profile_name": "x", "persist": "perhaps"}, "persist"),
     ],
 )
-async def test_bad_profiles_are_refused(fields: dict[str, Any], place: str, caller: Caller):
+async def test_bad_profiles_are_refused(fields, place, caller):
     """Each gets a 422 that names the field, and nothing is stored."""
     answer = await caller.post("/browser-profiles", json=fields)
 
@@ -102,7 +102,7 @@ async def test_bad_profiles_are_refused(fields: dict[str, Any], place: str, call
     assert (await caller.get("/browser-profiles")).json["total_count"] == 1
 
 
-async def test_an_unknown_profile_runs_nothing(caller: Caller):
+async def test_an_unknown_profile_runs_nothing(caller):
     """The task is not created, and nothing is charged."""
     answer = await caller.post("/run-task", json={"task": "x", "browser_profile_id": "unknown"})
 
@@ -111,7 +111,7 @@ async def test_an_unknown_profile_runs_nothing(caller: Caller):
     assert (await caller.get("/balance")).json == {"balance": "10000"}
 
 
-async def test_a_profile_keeps_cookies_for_the_next_task(steered: Caller, queue: FromQueue):
+async def test_a_profile_keeps_cookies_for_the_next_task(steered, queue):
     """If the task asked for it and the profile persists; deleting it deletes them."""
     profile = (await steered.post("/browser-profiles", json={"profile_name": "Work"})).json
     chosen = {"browser_profile_id": profile["profile_id"]}

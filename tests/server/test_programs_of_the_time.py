@@ -5,9 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
@@ -27,9 +25,7 @@ DAY = timedelta(days=1)
 # --- tasks --------------------------------------------------------------------------------
 
 
-async def test_the_session_id_of_an_event_finds_its_task(
-    http: aiohttp.ClientSession, queue: FromQueue
-):
+async def test_the_session_id_of_an_event_finds_its_task(http, queue):
     """Programs read the session that a webhook named, and some stop it by that id."""
     async with receiving() as receiver:
         webhook = Webhook(receiver.url + "/hook", SECRET)
@@ -70,7 +66,7 @@ class _OneBrowser(Executor):
         """Nothing to release."""
 
 
-async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSession):
+async def test_a_task_is_created_until_there_is_a_browser(http):
     """`started` means that the browser is available; before that the task can be stopped."""
     executor = _OneBrowser()
     async with receiving() as receiver:
@@ -97,7 +93,7 @@ async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSe
     }
 
 
-async def test_a_task_can_be_watched_from_its_creation(http: aiohttp.ClientSession):
+async def test_a_task_can_be_watched_from_its_creation(http):
     """Programs read `live_url` as a text from their first GET on; its page says so."""
     executor = _OneBrowser()
     async with LocalServer(executor=executor) as server:
@@ -120,7 +116,7 @@ async def test_a_task_can_be_watched_from_its_creation(http: aiohttp.ClientSessi
 
 
 @pytest.mark.parametrize("field", ["structured_output_json", "browser_profile_id"])
-async def test_an_empty_text_is_no_schema_and_no_profile(field: str, caller: Caller):
+async def test_an_empty_text_is_no_schema_and_no_profile(field, caller):
     """Generated forms and clients send `""` for empty fields."""
     task_id = await caller.create(**{field: ""})
     schedule = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60, field: ""}
@@ -129,7 +125,7 @@ async def test_an_empty_text_is_no_schema_and_no_profile(field: str, caller: Cal
     assert (await caller.post("/scheduled-task", json=schedule)).status == 200
 
 
-async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession):
+async def test_a_form_with_an_empty_list_of_domains(http):
     """It sends `[]` for "all domains", and its task opens the page that it names."""
     async with (
         StaticSite(example_site_directory()) as site,
@@ -144,9 +140,7 @@ async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession)
 
 
 @pytest.mark.parametrize("secrets", [None, {"pin": "s3cret-pin"}], ids=["plain", "secret"])
-async def test_an_empty_list_of_domains_is_none_given(
-    secrets: dict[str, str] | None, steered: Caller, queue: FromQueue
-):
+async def test_an_empty_list_of_domains_is_none_given(secrets, steered, queue):
     """For tasks and schedules, with secrets and without: it is like a missing field."""
     fields = {"task": "Look", "allowed_domains": [], "secrets": secrets}
     hourly = {**fields, "schedule_type": "interval", "interval_minutes": 60}
@@ -160,9 +154,7 @@ async def test_an_empty_list_of_domains_is_none_given(
     assert [each.allowed_domains for each in queue.assignments] == [None, None]
 
 
-async def test_a_schedule_of_an_older_server_that_allows_no_domain(
-    http: aiohttp.ClientSession, tmp_path: Path
-):
+async def test_a_schedule_of_an_older_server_that_allows_no_domain(http, tmp_path):
     """An empty list that was stored when it meant "none" does not become "all domains"."""
     database, queue = tmp_path / "server.db", FromQueue()
     yearly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
@@ -178,7 +170,7 @@ async def test_a_schedule_of_an_older_server_that_allows_no_domain(
 
 
 @pytest.mark.parametrize("schema", ["{}", " { } "])
-async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession):
+async def test_an_empty_schema_is_none(schema, http):
     """Forms send it, and the answer is text, as without a schema."""
     async with (
         StaticSite(example_site_directory()) as site,
@@ -194,7 +186,7 @@ async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-async def test_bodies_of_windows_programs(encoding: str, caller: Caller):
+async def test_bodies_of_windows_programs(encoding, caller):
     """They begin with a byte order mark, or are UTF-16; the framework read both."""
     body = '{"task": "Grüße", "metadata": {"scenario": "quick"}}'.encode(encoding)
     answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
@@ -203,7 +195,7 @@ async def test_bodies_of_windows_programs(encoding: str, caller: Caller):
     assert (await caller.task(answer.json["id"]))["task"] == "Grüße"
 
 
-async def test_a_later_version_of_the_api_is_named(caller: Caller):
+async def test_a_later_version_of_the_api_is_named(caller):
     """Programs of later versions learn which one is served here, with a key and without."""
     root = caller.server.url
     answers = [
@@ -222,7 +214,7 @@ async def test_a_later_version_of_the_api_is_named(caller: Caller):
     assert unknown.json == {"detail": "Not Found"}
 
 
-async def test_unlisted_calls_of_older_programs(caller: Caller):
+async def test_unlisted_calls_of_older_programs(caller):
     """The gif of a task, the version, and the document at its documented address."""
     task_id = await caller.create()
     version = await caller.get("/browser-use-version", key=False)
@@ -239,7 +231,7 @@ async def test_unlisted_calls_of_older_programs(caller: Caller):
     assert documents[0].json["servers"] == [{"url": caller.server.url}]
 
 
-async def test_generated_clients_can_be_swapped(caller: Caller):
+async def test_generated_clients_can_be_swapped(caller):
     """They name their module after the only tag, and send content types as plain text."""
     document = (await caller.get(caller.server.url + "/openapi.json")).json
     operations = [each for path in document["paths"].values() for each in path.values()]
@@ -263,7 +255,7 @@ async def test_generated_clients_can_be_swapped(caller: Caller):
         ("table.csv", "Text/CSV"),
     ],
 )
-async def test_usual_names_of_content_types(name: str, content_type: str, caller: Caller):
+async def test_usual_names_of_content_types(name, content_type, caller):
     """Names that browsers and libraries guess are accepted; the upload must use the same one."""
     wanted = {"file_name": name, "content_type": content_type}
     url = (await caller.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
@@ -296,7 +288,7 @@ async def _upload(
         "Read data.csv and extract the top 5 rows",
     ],
 )
-async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSession):
+async def test_the_example_of_the_upload_page(text, http):
     """The first rows of the uploaded table, as in the published page."""
     rows = "".join(f"item {number},{number}\n" for number in range(1, 9))
     async with LocalServer(executor="plain") as server:
@@ -313,7 +305,7 @@ async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSes
     ]  # fmt: skip
 
 
-async def test_no_run_after_the_end_of_a_schedule(http: aiohttp.ClientSession, tmp_path: Path):
+async def test_no_run_after_the_end_of_a_schedule(http, tmp_path):
     """A server that was down at the end makes no run later; one that was down before does."""
     database = tmp_path / "server.db"
     hourly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
@@ -338,7 +330,7 @@ async def test_no_run_after_the_end_of_a_schedule(http: aiohttp.ClientSession, t
     assert created == 1
 
 
-async def test_files_of_a_schedule_outlive_its_pause(http: aiohttp.ClientSession, tmp_path: Path):
+async def test_files_of_a_schedule_outlive_its_pause(http, tmp_path):
     """Uploads stay for 30 days, and as long as a schedule includes them, active or not."""
     database = tmp_path / "server.db"
     cron = {"task": "Look", "schedule_type": "cron", "cron_expression": "0 0 1 1 *"}
@@ -368,7 +360,7 @@ async def _run_with_file(caller: Caller, name: str) -> Answer:
     return await caller.post("/run-task", json={"task": "Read it", "included_file_names": [name]})
 
 
-async def test_the_balance_keeps_its_form(http: aiohttp.ClientSession):
+async def test_the_balance_keeps_its_form(http):
     """It has no superfluous zeros, before and after the first charge."""
     async with LocalServer(executor="scripted", balance_cents=500_000) as server:
         caller = Caller(server, http)

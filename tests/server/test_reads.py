@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -14,7 +13,6 @@ from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.account import open_account
 from tests.server.calling import Caller
 from tests.server.keys.test_keys import Clock, listed, revoke
-from tests.server.steering import FromQueue
 from tests.support.patience import PATIENCE, until
 
 _EXACT = ("/api/v1/task/{}/status", "/api/v1/task/{}", "/api/v1/tasks")
@@ -24,7 +22,7 @@ _EXACT = ("/api/v1/task/{}/status", "/api/v1/task/{}", "/api/v1/tasks")
 
 
 @pytest.fixture(params=_EXACT)
-async def polled(request: pytest.FixtureRequest, caller: Caller) -> str:
+async def polled(request, caller):
     """The path of each of these calls, which the server has answered before."""
     task_id = await caller.create()
     await caller.reached(task_id, "finished")
@@ -45,7 +43,7 @@ def _name_of(path: str) -> str:
     return "get_task_status" if path.endswith("/status") else "get_task"
 
 
-async def test_calls_are_counted(polled: str, caller: Caller) -> None:
+async def test_calls_are_counted(polled, caller):
     """By name, and in the metrics with the status."""
     before = caller.server.requests[_name_of(polled)]
     statuses = [(await caller.get(polled, key=each)).status for each in (True, True, False)]
@@ -58,9 +56,7 @@ async def test_calls_are_counted(polled: str, caller: Caller) -> None:
         assert line in metrics.text
 
 
-async def test_each_is_a_line_of_the_access_log(
-    polled: str, caller: Caller, caplog: pytest.LogCaptureFixture
-):
+async def test_each_is_a_line_of_the_access_log(polled, caller, caplog):
     """It has the status and the bytes."""
     with caplog.at_level("INFO", "browser_use_async.server.access"):
         answer = await caller.get(polled)
@@ -72,7 +68,7 @@ async def test_each_is_a_line_of_the_access_log(
     assert int(sent) > len(answer.body)
 
 
-async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession) -> None:
+async def test_wrong_keys_are_braked(polled, http):
     """Each is counted once, and a right key is answered all the time."""
     async with LocalServer(executor="scripted") as server:
         caller = Caller(server, http)
@@ -91,7 +87,7 @@ async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession) -
     assert right.status == 200
 
 
-async def test_faults_apply_from_the_next_call_on(polled: str, caller: Caller) -> None:
+async def test_faults_apply_from_the_next_call_on(polled, caller):
     """They end at once, too."""
     caller.server.set_faults([Fault("status", _name_of(polled), status=503)])
     during = await caller.get(polled)
@@ -101,7 +97,7 @@ async def test_faults_apply_from_the_next_call_on(polled: str, caller: Caller) -
     assert (during.status, after.status) == (503, 200)
 
 
-async def test_a_task_that_lists_do_not_show_yet_stays_hidden(caller: Caller) -> None:
+async def test_a_task_that_lists_do_not_show_yet_stays_hidden(caller):
     """It does so after the fault that hides it has ended."""
     first = await caller.create()
     await caller.reached(first, "finished")
@@ -114,7 +110,7 @@ async def test_a_task_that_lists_do_not_show_yet_stays_hidden(caller: Caller) ->
     assert [row["id"] for row in page["tasks"]] == [first]
 
 
-async def test_a_hidden_task_is_on_the_page_after_the_fault(caller: Caller) -> None:
+async def test_a_hidden_task_is_on_the_page_after_the_fault(caller):
     """Nothing else has changed since the page was read without it."""
     caller.server.set_faults([Fault("list_lag", seconds=1)])
     task_id = await caller.create()
@@ -127,7 +123,7 @@ async def test_a_hidden_task_is_on_the_page_after_the_fault(caller: Caller) -> N
     assert [row["id"] for row in page] == [task_id]
 
 
-async def test_a_key_is_refused_from_its_end_on(polled: str, http: aiohttp.ClientSession) -> None:
+async def test_a_key_is_refused_from_its_end_on(polled, http):
     """To the second; and not once it is revoked, although it was answered just before."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
@@ -148,7 +144,7 @@ async def test_a_key_is_refused_from_its_end_on(polled: str, http: aiohttp.Clien
 # --- what is read ---------------------------------------------------------------------------
 
 
-async def test_the_next_call_reads_each_change(steered: Caller, queue: FromQueue) -> None:
+async def test_the_next_call_reads_each_change(steered, queue):
     """A task that was created, paused, resumed or stopped, by each of the three calls."""
 
     async def seen() -> tuple[Any, Any, Any]:
@@ -170,7 +166,7 @@ async def test_the_next_call_reads_each_change(steered: Caller, queue: FromQueue
     assert found == [(each,) * 3 for each in ("running", "paused", "running", "stopped")]
 
 
-async def test_links_that_were_taken_back_are_in_no_answer(caller: Caller) -> None:
+async def test_links_that_were_taken_back_are_in_no_answer(caller):
     """Neither in the task nor in the list."""
     task_id = await caller.create()
     await caller.reached(task_id, "finished")
@@ -187,7 +183,7 @@ async def test_links_that_were_taken_back_are_in_no_answer(caller: Caller) -> No
     assert not before & after
 
 
-async def test_keys_with_and_without_links_have_answers_of_their_own(caller: Caller) -> None:
+async def test_keys_with_and_without_links_have_answers_of_their_own(caller):
     """A key that may not steer gets no link, although another key of its owner just got it."""
     both = await caller.with_new_key("shop")
     reads = await caller.with_new_key("shop", scopes=["read"])
@@ -205,7 +201,7 @@ async def test_keys_with_and_without_links_have_answers_of_their_own(caller: Cal
 # --- versions of the database -----------------------------------------------------------------
 
 
-async def test_each_change_makes_another_version() -> None:
+async def test_each_change_makes_another_version():
     """So does one that is rolled back; within a transaction there is no version."""
     database = SqliteDatabase()
 

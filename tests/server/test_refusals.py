@@ -3,16 +3,13 @@
 import io
 import json
 import logging
-from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import pytest
 
-from browser_use_async.api.endpoint_table import ENDPOINTS, ME, Endpoint
+from browser_use_async.api.endpoint_table import ENDPOINTS, ME
 from browser_use_async.server import LocalServer
 from browser_use_async.server.storage.account import Account
-from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
 _LOCKED = [row for row in ENDPOINTS if row.authenticated]
@@ -22,7 +19,7 @@ _LOCKED = [row for row in ENDPOINTS if row.authenticated]
 
 
 @pytest.mark.parametrize("row", _LOCKED, ids=lambda row: row.name)
-async def test_every_row_but_ping_needs_a_key(row: Endpoint, caller: Caller):
+async def test_every_row_but_ping_needs_a_key(row, caller):
     """Without a header no other part is read, not even the body."""
     path = row.path.format(task_id="t", file_name="f", profile_id="p")
     answer = await caller.ask(row.method, path, key=False)
@@ -41,7 +38,7 @@ async def test_every_row_but_ping_needs_a_key(row: Endpoint, caller: Caller):
         ("Token KEY", "Invalid authentication credentials"),
     ],
 )
-async def test_other_headers_are_forbidden(header: str, detail: str, caller: Caller):
+async def test_other_headers_are_forbidden(header, detail, caller):
     """403, as FastAPI's HTTPBearer answered in 2025."""
     answer = await caller.get("/tasks", headers={"Authorization": header})
 
@@ -49,7 +46,7 @@ async def test_other_headers_are_forbidden(header: str, detail: str, caller: Cal
 
 
 @pytest.mark.parametrize("wrong", ["bu_wrong", "ümlaut", "{key}x", "x{key}", "{key} x"])
-async def test_a_wrong_key_is_unauthorized(wrong: str, caller: Caller):
+async def test_a_wrong_key_is_unauthorized(wrong, caller):
     """401, whatever the key looks like."""
     header = "Bearer " + wrong.format(key=caller.server.api_key)
     answer = await caller.get("/tasks", headers={"Authorization": header})
@@ -57,7 +54,7 @@ async def test_a_wrong_key_is_unauthorized(wrong: str, caller: Caller):
     assert (answer.status, answer.json) == (401, {"detail": "Invalid API key"})
 
 
-async def test_me_answers_false_to_a_wrong_key(caller: Caller):
+async def test_me_answers_false_to_a_wrong_key(caller):
     """The documentation has 401 with a bare `false`, also without a key."""
     wrong = await caller.get("/me", headers={"Authorization": "Bearer bu_wrong"})
     missing = await caller.get("/me", key=False)
@@ -66,7 +63,7 @@ async def test_me_answers_false_to_a_wrong_key(caller: Caller):
     assert (missing.status, missing.body) == (403, b"false")
 
 
-async def test_the_scheme_is_not_case_sensitive(caller: Caller):
+async def test_the_scheme_is_not_case_sensitive(caller):
     """Some clients write `bearer`."""
     headers = {"Authorization": f"bearer {caller.server.api_key}"}
 
@@ -76,7 +73,7 @@ async def test_the_scheme_is_not_case_sensitive(caller: Caller):
 # --- bodies -------------------------------------------------------------------------------
 
 
-async def test_a_missing_task_is_missing(caller: Caller):
+async def test_a_missing_task_is_missing(caller):
     """The input is the whole body."""
     answer = await caller.post("/run-task", json={"llm_model": "o3"})
 
@@ -119,9 +116,7 @@ async def test_a_missing_task_is_missing(caller: Caller):
         ("allowed_domains", ["a.com", "not a domain"], "value_error", [1]),
     ],
 )
-async def test_a_field_out_of_bounds(
-    field: str, value: Any, kind: str, place: list[str | int], caller: Caller
-):
+async def test_a_field_out_of_bounds(field, value, kind, place, caller):
     """Each rule of the specification applies to raw HTTP callers; the error has the place."""
     answer = await caller.post("/run-task", json={"task": "Do it", field: value})
 
@@ -133,7 +128,7 @@ async def test_a_field_out_of_bounds(
     assert caller.server.tasks_created == 0
 
 
-async def test_all_problems_at_once(caller: Caller):
+async def test_all_problems_at_once(caller):
     """A person who corrects one need not try again to learn of the next."""
     answer = await caller.post("/run-task", json={"max_agent_steps": 999, "use_adblock": 7})
 
@@ -144,7 +139,7 @@ async def test_all_problems_at_once(caller: Caller):
     ]
 
 
-async def test_figures_of_a_message_stand_in_ctx(caller: Caller):
+async def test_figures_of_a_message_stand_in_ctx(caller):
     """Clients that translate messages need them."""
     answer = await caller.post("/run-task", json={"task": "t", "max_agent_steps": 999})
 
@@ -160,7 +155,7 @@ async def test_figures_of_a_message_stand_in_ctx(caller: Caller):
         (b"{'task': 1}", 1, "Expecting property name enclosed in double quotes"),
     ],
 )
-async def test_a_body_that_is_no_json(body: bytes, place: int, reason: str, caller: Caller):
+async def test_a_body_that_is_no_json(body, place, reason, caller):
     """The position is in the error, the text is not."""
     answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
@@ -185,7 +180,7 @@ async def test_a_body_that_is_no_json(body: bytes, place: int, reason: str, call
     ],
     ids=["not UTF-8", "half pair", "same key twice", "NaN", "too deep", "too many digits"],
 )
-async def test_a_body_that_cannot_be_read(body: bytes, caller: Caller):
+async def test_a_body_that_cannot_be_read(body, caller):
     """Hostile JSON is an error of the client, and not a crash."""
     answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
@@ -195,7 +190,7 @@ async def test_a_body_that_cannot_be_read(body: bytes, caller: Caller):
 
 
 @pytest.mark.parametrize("body", [b"", b"null"])
-async def test_no_body(body: bytes, caller: Caller):
+async def test_no_body(body, caller):
     """An empty body and null are the same for the service."""
     answer = await caller.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
@@ -208,7 +203,7 @@ async def test_no_body(body: bytes, caller: Caller):
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, True])
-async def test_a_body_that_is_no_object(body: Any, caller: Caller):
+async def test_a_body_that_is_no_object(body, caller):
     """It is JSON of another type."""
     answer = await caller.post("/run-task", json=body)
 
@@ -221,7 +216,7 @@ async def test_a_body_that_is_no_object(body: Any, caller: Caller):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "json"])
-async def test_json_under_another_content_type(kind: str, caller: Caller):
+async def test_json_under_another_content_type(kind, caller):
     """The service's framework does not parse it, so it is a text."""
     answer = await caller.post("/run-task", data=b'{"task": "t"}', headers={"Content-Type": kind})
 
@@ -230,14 +225,14 @@ async def test_json_under_another_content_type(kind: str, caller: Caller):
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/problem+json"])
-async def test_json_under_its_content_types(kind: str, caller: Caller):
+async def test_json_under_its_content_types(kind, caller):
     """Parameters and suffixes do not matter."""
     answer = await caller.post("/run-task", data=b'{"task": "t"}', headers={"Content-Type": kind})
 
     assert answer.status == 200
 
 
-async def test_json_without_a_content_type(http: aiohttp.ClientSession, caller: Caller):
+async def test_json_without_a_content_type(http, caller):
     """Clients without the header send JSON."""
     async with http.post(
         f"{caller.server.base_url}/run-task",
@@ -248,7 +243,7 @@ async def test_json_without_a_content_type(http: aiohttp.ClientSession, caller: 
         assert response.status == 200
 
 
-async def test_unknown_fields_and_nulls_are_accepted(caller: Caller):
+async def test_unknown_fields_and_nulls_are_accepted(caller):
     """Real clients send both."""
     nulls = dict.fromkeys(
         (
@@ -265,7 +260,7 @@ async def test_unknown_fields_and_nulls_are_accepted(caller: Caller):
     assert (task["metadata"], task["public_share_url"]) == ({}, None)
 
 
-async def test_a_body_that_is_too_large(caller: Caller):
+async def test_a_body_that_is_too_large(caller):
     """The limit is 1 MiB; a body just below it is accepted."""
     room = 1024 * 1024 - len(json.dumps({"task": "x", "unknown": ""}))
     kind = {"Content-Type": "application/json"}
@@ -297,9 +292,7 @@ BOMBS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-async def test_a_refusal_is_bounded(
-    name: str, caller: Caller, record_property: Callable[[str, object], None]
-):
+async def test_a_refusal_is_bounded(name, caller, record_property):
     """For any body: at most 100 problems and a remark, of 1,000 characters each."""
     body = json.dumps(BOMBS[name]["0"] if name == "no object" else BOMBS[name]).encode()
     kind = {"Content-Type": "application/json"}
@@ -314,7 +307,7 @@ async def test_a_refusal_is_bounded(
     assert (problems[-1]["type"] == "too_many_problems") == (name in _MANY)
 
 
-async def test_a_bound_that_is_exceeded_is_named(caller: Caller):
+async def test_a_bound_that_is_exceeded_is_named(caller):
     """A list that is too long, more problems than are listed, and an input that is cut."""
     long = await caller.post(
         "/run-task", json={"task": "x", "allowed_domains": ["a.example"] * 1001}
@@ -345,7 +338,7 @@ async def test_a_bound_that_is_exceeded_is_named(caller: Caller):
         ("page=-1", "page", "greater_than_equal"),
     ],
 )
-async def test_a_query_out_of_bounds(query: str, field: str, kind: str, caller: Caller):
+async def test_a_query_out_of_bounds(query, field, kind, caller):
     """The input is the given text."""
     answer = await caller.get(f"/tasks?{query}")
 
@@ -355,7 +348,7 @@ async def test_a_query_out_of_bounds(query: str, field: str, kind: str, caller: 
 
 
 @pytest.mark.parametrize("call", ["stop", "pause", "resume"])
-async def test_a_missing_task_id(call: str, caller: Caller):
+async def test_a_missing_task_id(call, caller):
     """It must be in the query; a body does not help."""
     answer = await caller.put(f"/{call}-task", json={"task_id": "t"})
 
@@ -367,7 +360,7 @@ async def test_a_missing_task_id(call: str, caller: Caller):
     }
 
 
-async def test_of_a_repeated_parameter_the_last_one_counts(caller: Caller):
+async def test_of_a_repeated_parameter_the_last_one_counts(caller):
     """As the service's framework does."""
     answer = await caller.get("/tasks?page=7&page=1&limit=x&limit=3")
 
@@ -375,7 +368,7 @@ async def test_of_a_repeated_parameter_the_last_one_counts(caller: Caller):
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/task", "/tasks/", "/task/a/b/c"])
-async def test_an_unknown_path(path: str, caller: Caller):
+async def test_an_unknown_path(path, caller):
     """With or without a key."""
     answers = [await caller.get(path), await caller.get(path, key=False)]
 
@@ -389,7 +382,7 @@ async def test_an_unknown_path(path: str, caller: Caller):
     ("DELETE", "/task/t", "GET"),
     ("POST", "/stop-task", "PUT"),
 ])  # fmt: skip
-async def test_a_wrong_method(method: str, path: str, allowed: str, caller: Caller):
+async def test_a_wrong_method(method, path, allowed, caller):
     """The right ones are in the Allow header."""
     answer = await caller.ask(method, path)
 
@@ -407,16 +400,14 @@ async def test_a_wrong_method(method: str, path: str, allowed: str, caller: Call
         "/task/{id}/output-file/%2e%2e%2fetc",
     ],
 )
-async def test_a_slash_in_a_parameter_is_not_found(path: str, caller: Caller):
+async def test_a_slash_in_a_parameter_is_not_found(path, caller):
     """Raw or escaped, as in the service's framework."""
     answer = await caller.get(path.format(id=await caller.create()))
 
     assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
 
 
-async def test_a_crash_is_a_plain_500_and_is_logged_without_its_values(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+async def test_a_crash_is_a_plain_500_and_is_logged_without_its_values(caller, monkeypatch, caplog):
     """The server continues, and the log has the place of the crash, but no values."""
     password = "hunter22"
 

@@ -51,7 +51,7 @@ async def _add(caller: Caller, **fields: Any) -> str:
 
 
 @pytest.mark.looptime
-async def test_an_interval_runs_from_its_start_to_its_end(http: aiohttp.ClientSession):
+async def test_an_interval_runs_from_its_start_to_its_end(http):
     """At once when it starts now, then in each interval, and not after the end."""
     async with _timed(http) as timed:
         await _add(timed, end_at="2026-01-01T03:30:00Z")
@@ -64,7 +64,7 @@ async def test_an_interval_runs_from_its_start_to_its_end(http: aiohttp.ClientSe
 
 @pytest.mark.long
 @pytest.mark.looptime
-async def test_cron_runs_at_its_minutes(http: aiohttp.ClientSession):
+async def test_cron_runs_at_its_minutes(http):
     """In UTC, and not before `start_at`."""
     async with _timed(http) as timed:
         await _add(
@@ -79,7 +79,7 @@ async def test_cron_runs_at_its_minutes(http: aiohttp.ClientSession):
 
 
 @pytest.mark.looptime
-async def test_a_schedule_that_is_switched_off_waits_to_be_switched_on(http: aiohttp.ClientSession):
+async def test_a_schedule_that_is_switched_off_waits_to_be_switched_on(http):
     """Runs during the pause are not made later."""
     async with _timed(http) as timed:
         schedule_id = await _add(timed)
@@ -93,7 +93,7 @@ async def test_a_schedule_that_is_switched_off_waits_to_be_switched_on(http: aio
 
 
 @pytest.mark.looptime
-async def test_a_changed_interval_counts_from_the_start(http: aiohttp.ClientSession):
+async def test_a_changed_interval_counts_from_the_start(http):
     """`next_run_at` has the time of the next run, which then takes place."""
     async with _timed(http) as timed:
         schedule_id = await _add(timed)
@@ -106,7 +106,7 @@ async def test_a_changed_interval_counts_from_the_start(http: aiohttp.ClientSess
 
 
 @pytest.mark.looptime
-async def test_a_deleted_schedule_lets_its_task_end(http: aiohttp.ClientSession):
+async def test_a_deleted_schedule_lets_its_task_end(http):
     """The current run continues, and no other one starts."""
     executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=1800))
     async with LocalServer(executor=executor, now=_clock()) as server:
@@ -121,7 +121,7 @@ async def test_a_deleted_schedule_lets_its_task_end(http: aiohttp.ClientSession)
 
 
 @pytest.mark.looptime
-async def test_runs_carry_the_settings_of_the_schedule(http: aiohttp.ClientSession):
+async def test_runs_carry_the_settings_of_the_schedule(http):
     """Metadata included; the default model of a schedule is gpt-4o."""
     async with _timed(http) as timed:
         schedule_id = await _add(timed, metadata={"team": "a"}, llm_model=None)
@@ -134,9 +134,7 @@ async def test_runs_carry_the_settings_of_the_schedule(http: aiohttp.ClientSessi
 
 
 @pytest.mark.looptime
-async def test_a_blocked_loop_makes_one_run_and_not_each_that_was_missed(
-    http: aiohttp.ClientSession,
-):
+async def test_a_blocked_loop_makes_one_run_and_not_each_that_was_missed(http):
     """The same applies after a server was down: missed runs are made once."""
     offset = timedelta()
     clock = _clock()
@@ -151,7 +149,7 @@ async def test_a_blocked_loop_makes_one_run_and_not_each_that_was_missed(
 
 
 @pytest.mark.looptime
-async def test_an_empty_account_skips_runs_and_goes_on(http: aiohttp.ClientSession):
+async def test_an_empty_account_skips_runs_and_goes_on(http):
     """A refused run is logged, and the next one is made once there is credit."""
     async with _timed(http, balance_cents=1) as timed:
         await _add(timed)
@@ -180,7 +178,7 @@ async def test_an_empty_account_skips_runs_and_goes_on(http: aiohttp.ClientSessi
         ({"task": ""}, "task"),
     ],
 )
-async def test_bad_schedules_are_refused(fields: dict[str, Any], place: str, caller: Caller):
+async def test_bad_schedules_are_refused(fields, place, caller):
     """Each gets a 422 that names the field, and nothing is stored."""
     answer = await caller.post("/scheduled-task", json={**HOURLY, **fields})
 
@@ -188,7 +186,7 @@ async def test_bad_schedules_are_refused(fields: dict[str, Any], place: str, cal
     assert (await caller.get("/scheduled-tasks")).json["total_count"] == 0
 
 
-async def test_an_update_may_not_contradict_what_is_there(caller: Caller):
+async def test_an_update_may_not_contradict_what_is_there(caller):
     """An end before the start is refused, though the update names no start."""
     schedule_id = await _add(caller, start_at="2026-06-01T00:00:00Z", end_at="2026-07-01T00:00:00Z")
     answer = await caller.put(
@@ -200,7 +198,7 @@ async def test_an_update_may_not_contradict_what_is_there(caller: Caller):
     assert schedule["end_at"] == "2026-07-01T00:00:00.000000Z"
 
 
-async def test_an_update_changes_exactly_what_it_names(caller: Caller):
+async def test_an_update_changes_exactly_what_it_names(caller):
     """Everything else is unchanged, except for `updated_at`."""
     schedule_id = await _add(caller, metadata={"a": "b"}, start_at="2030-01-01T00:00:00Z")
     before = (await caller.get(f"/scheduled-task/{schedule_id}")).json

@@ -125,7 +125,7 @@ def _lists(text: object, depth: int) -> dict[str, Any]:
     ],
     ids=["lists", "constants", "names", "items"],
 )
-def test_the_answer_is_bounded(schema: dict[str, Any]):
+def test_the_answer_is_bounded(schema):
     """A schema of a few bytes may require an answer of hundreds of megabytes, which is refused."""
     with pytest.raises(CannotContinueError, match="too large"):
         _made(schema)
@@ -160,7 +160,7 @@ def test_lists_of_options_do_not_double():
         {"title": "t" * 200_000},
     ],
 )
-def test_a_malformed_schema_is_refused(schema: dict[str, Any]):
+def test_a_malformed_schema_is_refused(schema):
     """With the reason, and never with another kind of exception."""
     with pytest.raises(CannotContinueError):
         _made(schema)
@@ -176,14 +176,14 @@ def test_a_malformed_schema_is_refused(schema: dict[str, Any]):
     ]), each, max_size=4),
     max_leaves=20,
 ))  # fmt: skip
-def test_any_json_is_answered_or_refused(schema: Any):
+def test_any_json_is_answered_or_refused(schema):
     """Whatever a keyword contains, there is an answer or a reason."""
     with contextlib.suppress(CannotContinueError):
         json.dumps(_made(schema))
 
 
 @pytest.mark.parametrize("kind", [Price, list[Price], Shop, dict[str, Shop], int | None, list[Any]])
-def test_our_own_types_are_answered(kind: Any):
+def test_our_own_types_are_answered(kind):
     """Dataclasses, TypedDicts and containers of them: the answer can be parsed."""
     answer = json.dumps(instance_of(output_schema(kind)))
 
@@ -214,7 +214,7 @@ def test_our_own_types_are_answered(kind: Any):
         ({}, "Example"),
     ],
 )  # fmt: skip
-def test_what_is_answered(schema: object, value: object):
+def test_what_is_answered(schema, value):
     """The shortest complete value, as a person would write it."""
     assert _made(schema) == value
 
@@ -251,7 +251,7 @@ def test_what_is_answered(schema: object, value: object):
         ({"allOf": [{"type": "string"}, {"type": "null"}]}, "at once"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_answered_is_named(schema: object, problem: str):
+def test_what_cannot_be_answered_is_named(schema, problem):
     """With the place, and the reason."""
     with pytest.raises(CannotContinueError, match=problem):
         _made(schema)
@@ -314,7 +314,7 @@ _TYPES = st.recursive(_SCALARS, _containers, max_leaves=6)
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(_TYPES)
-def test_the_answer_to_a_generated_model_is_valid(kind: Any):
+def test_the_answer_to_a_generated_model_is_valid(kind):
     """Pydantic's schema of any type has an answer that pydantic accepts."""
     adapter = TypeAdapter(kind)
     answer = json.dumps(instance_of(json.dumps(adapter.json_schema())))
@@ -324,7 +324,7 @@ def test_the_answer_to_a_generated_model_is_valid(kind: Any):
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(_TYPES)
-def test_the_answer_parses_as_the_output_type(kind: Any):
+def test_the_answer_parses_as_the_output_type(kind):
     """The whole way of an `output_type`: its schema, the answer, the parser."""
     model = create_model("Answer", answer=(kind, ...))
     answer = json.dumps(instance_of(output_schema(model)))

@@ -39,7 +39,7 @@ async def _played(executor: ScriptedExecutor, task: str = "t", **fields: object)
         ("buy bread", {"scenario": "unheard of"}, "buy"),
     ],
 )
-async def test_which_scenario_a_task_follows(task: str, metadata: dict[str, str], output: str):
+async def test_which_scenario_a_task_follows(task, metadata, output):
     """Metadata, the exact text, the longest part of the text, the default: in this order."""
     executor = ScriptedExecutor(_NAMED, default=Scenario(steps=(), output="default"))
 
@@ -62,7 +62,7 @@ async def test_steps_are_texts_or_whole_steps():
     ("output", "text"),
     [("plain", "plain"), (None, None), ({"a": "ü"}, '{"a": "ü"}'), ([1, 2], "[1, 2]")],
 )
-async def test_output_that_is_no_text_is_written_as_json(output: object, text: str | None):
+async def test_output_that_is_no_text_is_written_as_json(output, text):
     """Scenarios with structured output stay readable."""
     executor = ScriptedExecutor(default=Scenario(steps=(), output=output))
 
@@ -108,7 +108,7 @@ async def test_a_schema_that_cannot_be_followed_fails_the_task():
     ],
     ids=["malformed", "of another type", "endless", "long"],
 )
-async def test_a_hostile_schema_fails_the_task(schema: str):
+async def test_a_hostile_schema_fails_the_task(schema):
     """With one sentence, for any schema."""
     executor = ScriptedExecutor(default=Scenario(steps=()))
     (item,) = await _played(executor, structured_output_json=schema)

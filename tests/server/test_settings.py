@@ -10,8 +10,6 @@ import pytest
 from browser_use_async.server.operations.task_start import resolve_settings
 from browser_use_async.server.records import Assignment, Failed, Finished
 from browser_use_async.types import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
-from tests.server.calling import Caller
-from tests.server.steering import FromQueue
 from tests.support.patience import until
 
 
@@ -60,7 +58,7 @@ def test_the_profile_stands_between_the_request_and_the_default():
     assert (asked.use_adblock, asked.use_proxy, asked.viewport) == (False, True, (99, 480))
 
 
-async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
+async def test_every_setting_arrives(steered, queue):
     """From JSON through the checks to the executor."""
     task_id = await steered.create(
         "Do it",
@@ -107,7 +105,7 @@ async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
     assert "hunter22" not in repr(given)
 
 
-async def test_one_side_of_the_viewport_is_enough(steered: Caller, queue: FromQueue):
+async def test_one_side_of_the_viewport_is_enough(steered, queue):
     """The other one keeps its default."""
     await steered.reached(await steered.create(browser_viewport_width=500), "running")
 
@@ -115,9 +113,7 @@ async def test_one_side_of_the_viewport_is_enough(steered: Caller, queue: FromQu
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-async def test_secrets_show_nowhere(
-    succeeds: bool, steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
-):
+async def test_secrets_show_nowhere(succeeds, steered, queue, caplog):
     """Whatever an executor reports: no answer, page or log has the value of a secret."""
     value = "correct-horse"
     caplog.set_level(logging.DEBUG)
@@ -145,9 +141,7 @@ async def test_secrets_show_nowhere(
     assert value not in repr(steered.server.store.tasks)
 
 
-async def test_secrets_in_an_exception_show_nowhere(
-    steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
-):
+async def test_secrets_in_an_exception_show_nowhere(steered, queue, caplog):
     """The reason is shown without them, and the log has only the type of the error."""
     value = "correct-horse"
     queue.items.put_nowait(RuntimeError(f"cannot type {value}"))
@@ -170,7 +164,7 @@ def _holders(mirrored: str) -> list[str]:
     ]
 
 
-async def test_secrets_are_dropped_at_the_end(steered: Caller, queue: FromQueue):
+async def test_secrets_are_dropped_at_the_end(steered, queue):
     """No object of the process refers to them once the task has ended."""
     mirrored = secrets.token_hex(16)  # all objects that the test itself refers to
     task_id = await steered.create(secrets={"p": mirrored[::-1]})

@@ -19,7 +19,7 @@ def _reachable(status: TaskStatus) -> set[TaskStatus]:
     return found
 
 
-def test_only_paused_tasks_resume() -> None:
+def test_only_paused_tasks_resume():
     """By the specification only paused tasks can be resumed, and then they run."""
     resuming = {
         origin: to for (origin, event), to in TRANSITIONS.items() if event is TaskEvent.RESUME
@@ -28,7 +28,7 @@ def test_only_paused_tasks_resume() -> None:
     assert resuming == {TaskStatus.PAUSED: TaskStatus.RUNNING}
 
 
-def test_only_running_tasks_pause() -> None:
+def test_only_running_tasks_pause():
     """By the specification pausing stops a running task for a while."""
     pausing = {
         origin: to for (origin, event), to in TRANSITIONS.items() if event is TaskEvent.PAUSE
@@ -38,43 +38,43 @@ def test_only_running_tasks_pause() -> None:
 
 
 @pytest.mark.parametrize("status", ALIVE)
-def test_whatever_is_alive_can_be_stopped(status: TaskStatus) -> None:
+def test_whatever_is_alive_can_be_stopped(status):
     """A task can be stopped before the start, during the run and during a pause."""
     assert TRANSITIONS.get((status, TaskEvent.STOP)) is TaskStatus.STOPPED
 
 
 @pytest.mark.parametrize("status", TERMINAL)
 @pytest.mark.parametrize("event", TaskEvent)
-def test_nothing_happens_to_an_ended_task(status: TaskStatus, event: TaskEvent) -> None:
+def test_nothing_happens_to_an_ended_task(status, event):
     """By the specification a stop is final; the other two ends are as well."""
     assert TRANSITIONS.get((status, event)) is None
 
 
-def test_a_task_finishes_only_while_it_runs() -> None:
+def test_a_task_finishes_only_while_it_runs():
     """Neither a task that has not begun nor a paused one can finish."""
     finishing = [origin for (origin, event) in TRANSITIONS if event is TaskEvent.FINISH]
 
     assert finishing == [TaskStatus.RUNNING]
 
 
-def test_every_status_is_reachable() -> None:
+def test_every_status_is_reachable():
     """From `created` a task can come to every status that the specification lists."""
     assert _reachable(TaskStatus.CREATED) == set(TaskStatus)
 
 
 @pytest.mark.parametrize("status", ALIVE)
-def test_whatever_is_alive_can_end_in_each_way(status: TaskStatus) -> None:
+def test_whatever_is_alive_can_end_in_each_way(status):
     """From each status that is no end, each end can be reached."""
     assert set(TERMINAL) <= _reachable(status)
 
 
-def test_unknown_statuses_have_no_transitions() -> None:
+def test_unknown_statuses_have_no_transitions():
     """The table has no entries for statuses that it does not know."""
     assert TRANSITIONS.get((TaskStatus("archived"), TaskEvent.STOP)) is None
 
 
 @given(st.lists(st.sampled_from(TaskEvent)))
-def test_random_lives(events: list[TaskEvent]) -> None:
+def test_random_lives(events):
     """After any transitions a task is in a listed status, and never leaves an end."""
     status = TaskStatus.CREATED
     for event in events:
@@ -88,7 +88,7 @@ def test_random_lives(events: list[TaskEvent]) -> None:
 
 
 @given(st.lists(st.sampled_from([TaskEvent.PAUSE, TaskEvent.RESUME])))
-def test_pausing_and_resuming_is_a_switch(events: list[TaskEvent]) -> None:
+def test_pausing_and_resuming_is_a_switch(events):
     """Of any sequence of pauses and resumes, only those that change the status are allowed."""
     status = TaskStatus.RUNNING
     for event in events:

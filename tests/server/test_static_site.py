@@ -10,7 +10,7 @@ from browser_use_async.server.http.static_site import StaticSite, example_site_d
 
 
 @pytest.fixture
-def folder(tmp_path: Path):
+def folder(tmp_path):
     """A folder with pages, a folder inside, a hidden file, and a secret outside."""
     root = tmp_path / "site"
     (root / "inner").mkdir(parents=True)
@@ -51,7 +51,7 @@ async def fetched(folder: Path, path: str) -> tuple[int, bytes, str]:
         ("/thing.xyz", b"\x00", "application/octet-stream"),
     ],
 )
-async def test_files_are_served_with_their_type(folder: Path, path: str, body: bytes, kind: str):
+async def test_files_are_served_with_their_type(folder, path, body, kind):
     """Files and the start pages of folders are served, each with its type."""
     assert await fetched(folder, path) == (200, body, kind)
 
@@ -74,7 +74,7 @@ async def test_files_are_served_with_their_type(folder: Path, path: str, body: b
         "/" + "x" * 5000,
     ],
 )
-async def test_nothing_else_is_served(folder: Path, path: str):
+async def test_nothing_else_is_served(folder, path):
     """No listing, no hidden file, and nothing outside of the folder, for any spelling."""
     status, body, _ = await fetched(folder, path)
 
@@ -83,7 +83,7 @@ async def test_nothing_else_is_served(folder: Path, path: str):
     assert b"root:" not in body
 
 
-async def test_sites_run_side_by_side(folder: Path):
+async def test_sites_run_side_by_side(folder):
     """Each site has a port of its own."""
     async with StaticSite(folder) as first, StaticSite(folder) as second:
         assert first.url != second.url
@@ -107,7 +107,7 @@ async def test_every_link_of_the_example_site_leads_somewhere():
     assert len(seen) == len(linked)
 
 
-def test_packaged_copy_of_the_site_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_packaged_copy_of_the_site_is_preferred(tmp_path, monkeypatch):
     """The copy in the package has priority over the checkout's, and one of them must exist."""
     module = tmp_path / "package" / "server" / "http" / "static_site.py"
     packaged, checkout = module.parents[1] / "example_site", tmp_path / "examples" / "site"

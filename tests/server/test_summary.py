@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -36,13 +35,13 @@ class _Clock:
 
 
 @pytest.fixture
-def late_clock() -> _Clock:
+def late_clock():
     """A clock at half an hour before midnight."""
     return _Clock()
 
 
 @pytest.fixture
-def server_options(place: str, late_clock: _Clock) -> dict[str, Any]:
+def server_options(place, late_clock):
     """A server whose clock the test sets."""
     executor = ScriptedExecutor(_SCENARIOS, default=Scenario(step_seconds=0, output="Done"))
     key = "bu_of-the-tests-of-summaries"
@@ -62,7 +61,7 @@ async def _task(caller: Caller, task_id: str) -> dict[str, Any]:
     return dict((await caller.get(f"/task/{task_id}")).json)
 
 
-async def test_days_and_reasons_are_summed_up(caller: Caller, late_clock: _Clock):
+async def test_days_and_reasons_are_summed_up(caller, late_clock):
     """By the caller's time zone; other owners' tasks and older ones are left out."""
     await _ended(caller, "Long ago")
     late_clock.now += timedelta(days=30)
@@ -92,9 +91,7 @@ async def test_days_and_reasons_are_summed_up(caller: Caller, late_clock: _Clock
     assert len(foreign["days"]) == 14
 
 
-async def test_time_goes_from_the_creation_to_the_end(
-    http: aiohttp.ClientSession, place: str, late_clock: _Clock
-):
+async def test_time_goes_from_the_creation_to_the_end(http, place, late_clock):
     """A running task has none yet."""
     hangs = Scenario(steps=(), hangs=True)
     key = "bu_of-the-tests-of-summaries"
@@ -116,7 +113,7 @@ async def test_time_goes_from_the_creation_to_the_end(
 
 
 @pytest.mark.parametrize("query", ["days=0", "days=91", "days=x", "utc_offset=900"])
-async def test_what_cannot_be_summed_up_is_refused(query: str, caller: Caller):
+async def test_what_cannot_be_summed_up_is_refused(query, caller):
     """With 422 and the reason."""
     answer = await caller.get(f"{caller.server.url}/admin/summary?{query}")
 

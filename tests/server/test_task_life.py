@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -53,9 +52,7 @@ async def _let(caller: Caller, call: str, task_id: str) -> Answer:
 
 @pytest.mark.parametrize("call", _EVENTS)
 @pytest.mark.parametrize("status", ["running", "paused", "finished", "failed", "stopped"])
-async def test_the_table_of_transitions_applies(
-    status: str, call: str, steered: Caller, queue: FromQueue
-):
+async def test_the_table_of_transitions_applies(status, call, steered, queue):
     """An allowed transition changes the status at once; any other is answered 400.
 
     The exception is the stop of a task that has ended by itself: it succeeds, as in the service.
@@ -85,16 +82,14 @@ async def test_the_table_of_transitions_applies(
         ("stopped", "resume", "Agent session already stopped"),
     ],
 )
-async def test_a_refused_change_says_why(
-    status: str, call: str, detail: str, steered: Caller, queue: FromQueue
-):
+async def test_a_refused_change_says_why(status, call, detail, steered, queue):
     """Clients recognise an already stopped task by this sentence."""
     task_id = await _brought_to(status, steered, queue)
 
     assert (await _let(steered, call, task_id)).json == {"detail": detail}
 
 
-async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession):
+async def test_a_task_that_has_not_begun(http):
     """Before it starts it has a live page, and can be stopped, but not paused."""
     async with LocalServer(executor=NeverBegun()) as server:
         caller = Caller(server, http)
@@ -136,7 +131,7 @@ async def _server(queue: FromQueue) -> RunningServer:
     )
 
 
-async def test_stopping_before_the_first_moment_never_reaches_the_executor(queue: FromQueue):
+async def test_stopping_before_the_first_moment_never_reaches_the_executor(queue):
     """It is created and stopped at once."""
     server = await _server(queue)
     created = await run_task(server, RunTaskRequest("Do it"))
@@ -151,7 +146,7 @@ async def test_stopping_before_the_first_moment_never_reaches_the_executor(queue
     assert queue.assignments == []
 
 
-async def test_steps_come_one_by_one_and_output_only_at_the_end(steered: Caller, queue: FromQueue):
+async def test_steps_come_one_by_one_and_output_only_at_the_end(steered, queue):
     """A running task has its steps, and no output."""
     task_id = await steered.create()
     queue.step("First", url="https://example.com/", evaluation_previous_goal="None yet")
@@ -171,14 +166,14 @@ async def test_steps_come_one_by_one_and_output_only_at_the_end(steered: Caller,
     assert finished["steps"] == running["steps"]
 
 
-async def test_finished_does_not_imply_output(steered: Caller, queue: FromQueue):
+async def test_finished_does_not_imply_output(steered, queue):
     """The service sometimes finishes a task without one."""
     queue.items.put_nowait(Finished(None))
 
     assert (await steered.reached(await steered.create(), "finished"))["output"] is None
 
 
-async def test_a_pause_delays_running_work(steered: Caller, queue: FromQueue):
+async def test_a_pause_delays_running_work(steered, queue):
     """No step and no end is stored during a pause, and nothing is lost."""
     task_id = await _brought_to("paused", steered, queue)
     queue.step("Under way")
@@ -197,7 +192,7 @@ def _is_paused_or_has_steps(caller: Caller, task_id: str) -> bool:
     return record.status == "paused" or bool(record.steps)
 
 
-async def test_a_pause_right_after_a_resume_applies(steered: Caller, queue: FromQueue):
+async def test_a_pause_right_after_a_resume_applies(steered, queue):
     """The waiter may run only when the task is paused again."""
     task_id = await _brought_to("paused", steered, queue)
     queue.step()
@@ -211,7 +206,7 @@ async def test_a_pause_right_after_a_resume_applies(steered: Caller, queue: From
     assert (record.status, len(record.steps)) in {("paused", 0), ("paused", 1), ("running", 1)}
 
 
-async def test_stopping_closes_the_executor(steered: Caller, queue: FromQueue):
+async def test_stopping_closes_the_executor(steered, queue):
     """Its clean-up runs, and the end is recorded."""
     task_id = await _brought_to("running", steered, queue)
     await _let(steered, "stop", task_id)
@@ -224,7 +219,7 @@ async def test_stopping_closes_the_executor(steered: Caller, queue: FromQueue):
     assert task["output"] is None
 
 
-async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
+async def test_a_paused_task_can_be_stopped(steered, queue):
     """The pause does not delay the clean-up."""
     task_id = await _brought_to("paused", steered, queue)
     await _let(steered, "stop", task_id)
@@ -234,7 +229,7 @@ async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
 
 
 @pytest.mark.looptime
-async def test_reports_after_a_stop_are_not_stored(http: aiohttp.ClientSession, queue: FromQueue):
+async def test_reports_after_a_stop_are_not_stored(http, queue):
     """The status is final at once."""
     async with LocalServer(executor=queue) as server:
         caller = Caller(server, http)
@@ -251,7 +246,7 @@ async def test_reports_after_a_stop_are_not_stored(http: aiohttp.ClientSession, 
 
 
 @pytest.mark.parametrize("steps_before", [0, 2])
-async def test_a_failure_is_in_the_last_step(steps_before: int, steered: Caller, queue: FromQueue):
+async def test_a_failure_is_in_the_last_step(steps_before, steered, queue):
     """In `evaluation_previous_goal`, where clients read it."""
     for number in range(steps_before):
         queue.step(f"Step {number}", url="https://example.com/here")
@@ -266,7 +261,7 @@ async def test_a_failure_is_in_the_last_step(steps_before: int, steered: Caller,
     assert task["finished_at"] is not None
 
 
-async def test_a_failure_may_bring_its_page(steered: Caller, queue: FromQueue):
+async def test_a_failure_may_bring_its_page(steered, queue):
     """Its page is better than the one of the step before."""
     queue.step(url="https://example.com/")
     queue.items.put_nowait(Failed("Not there", url="https://example.com/404"))
@@ -275,7 +270,7 @@ async def test_a_failure_may_bring_its_page(steered: Caller, queue: FromQueue):
     assert task["steps"][-1]["url"] == "https://example.com/404"
 
 
-async def test_more_steps_than_allowed_fail_the_task(steered: Caller, queue: FromQueue):
+async def test_more_steps_than_allowed_fail_the_task(steered, queue):
     """The server counts, whatever the executor does."""
     for _ in range(5):
         queue.step()
@@ -285,7 +280,7 @@ async def test_more_steps_than_allowed_fail_the_task(steered: Caller, queue: Fro
     assert "3 steps (max_agent_steps)" in task["steps"][-1]["evaluation_previous_goal"]
 
 
-async def test_exactly_the_allowed_steps_are_enough(steered: Caller, queue: FromQueue):
+async def test_exactly_the_allowed_steps_are_enough(steered, queue):
     """The limit is a maximum, which may be reached."""
     for _ in range(3):
         queue.step()
@@ -305,9 +300,7 @@ async def test_exactly_the_allowed_steps_are_enough(steered: Caller, queue: From
     ],
     ids=["raises", "is cancelled inside", "ends early", "reports nonsense"],
 )
-async def test_a_broken_executor_fails_the_task_and_not_the_server(
-    item: object, reason: str, steered: Caller, queue: FromQueue
-):
+async def test_a_broken_executor_fails_the_task_and_not_the_server(item, reason, steered, queue):
     """The reason is stored, and the next task runs."""
     queue.items.put_nowait(item)
     broken = await steered.reached(await steered.create(), "failed")
@@ -318,9 +311,7 @@ async def test_a_broken_executor_fails_the_task_and_not_the_server(
     assert fine["output"] == "Fine"
 
 
-async def test_a_recursion_without_an_end_is_logged_in_short(
-    steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
-):
+async def test_a_recursion_without_an_end_is_logged_in_short(steered, queue, caplog):
     """The last frames say as much as all thousand of them."""
 
     def fall() -> None:
@@ -339,9 +330,7 @@ async def test_a_recursion_without_an_end_is_logged_in_short(
     assert logged.count("  File ") == 20
 
 
-async def test_an_executor_that_breaks_during_a_pause_fails_the_task(
-    steered: Caller, queue: FromQueue
-):
+async def test_an_executor_that_breaks_during_a_pause_fails_the_task(steered, queue):
     """No task is left that could be resumed."""
     task_id = await _brought_to("paused", steered, queue)
     queue.items.put_nowait(RuntimeError("gone"))
@@ -349,9 +338,7 @@ async def test_an_executor_that_breaks_during_a_pause_fails_the_task(
     assert (await steered.reached(task_id, "failed"))["status"] == "failed"
 
 
-async def test_clean_up_that_breaks_changes_nothing_any_more(
-    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
+async def test_clean_up_that_breaks_changes_nothing_any_more(http, caplog):
     """The task has its result; the log has the failure."""
 
     class Untidy(FromQueue):
@@ -373,7 +360,7 @@ async def test_clean_up_that_breaks_changes_nothing_any_more(
     assert after == task
 
 
-async def test_an_executor_may_be_any_iterator(http: aiohttp.ClientSession):
+async def test_an_executor_may_be_any_iterator(http):
     """One without `aclose` needs no clean-up."""
 
     class Once:

@@ -1,15 +1,11 @@
 """The list of tasks: its pages, newest first."""
 
-from typing import Any
-
 import pytest
 
 from browser_use_async.server.records import Finished
-from tests.server.calling import Caller
-from tests.server.steering import FromQueue
 
 
-async def test_newest_first_with_figures(caller: Caller):
+async def test_newest_first_with_figures(caller):
     """Every task is on exactly one page."""
     created = [await caller.create(f"Task {number}") for number in range(5)]
     pages = [(await caller.get(f"/tasks?page={page}&limit=2")).json for page in (1, 2, 3)]
@@ -22,7 +18,7 @@ async def test_newest_first_with_figures(caller: Caller):
     }
 
 
-async def test_a_row_has_the_fields_of_the_documentation(caller: Caller):
+async def test_a_row_has_the_fields_of_the_documentation(caller):
     """It has no steps: only the single task has them."""
     task_id = await caller.create(metadata={"team": "a"})
     await caller.reached(task_id, "finished")
@@ -34,7 +30,7 @@ async def test_a_row_has_the_fields_of_the_documentation(caller: Caller):
     assert (row["id"], row["output"], row["metadata"]) == (task_id, "The answer", {"team": "a"})
 
 
-async def test_defaults(caller: Caller):
+async def test_defaults(caller):
     """They are page 1 and ten rows."""
     for _ in range(11):
         await caller.create()
@@ -45,7 +41,7 @@ async def test_defaults(caller: Caller):
 
 
 @pytest.mark.parametrize("page", [2, 10**6, 10**18])
-async def test_past_the_end_there_are_no_rows(page: int, caller: Caller):
+async def test_past_the_end_there_are_no_rows(page, caller):
     """The status is 200, and the figures are right."""
     await caller.create()
     answer = await caller.get(f"/tasks?page={page}")
@@ -55,7 +51,7 @@ async def test_past_the_end_there_are_no_rows(page: int, caller: Caller):
     assert (answer.json["total_count"], answer.json["page"]) == (1, page)
 
 
-async def test_without_tasks_there_is_no_page(caller: Caller):
+async def test_without_tasks_there_is_no_page(caller):
     """The specification leaves it open; this server answers 0."""
     assert (await caller.get("/tasks")).json == {
         "tasks": [],
@@ -66,7 +62,7 @@ async def test_without_tasks_there_is_no_page(caller: Caller):
     }
 
 
-async def test_a_page_has_at_most_a_hundred_rows(caller: Caller):
+async def test_a_page_has_at_most_a_hundred_rows(caller):
     """A larger limit is reduced, and the answer says so."""
     for _ in range(3):
         await caller.create()
@@ -75,14 +71,14 @@ async def test_a_page_has_at_most_a_hundred_rows(caller: Caller):
     assert (page["limit"], page["total_pages"], len(page["tasks"])) == (100, 1, 3)
 
 
-async def test_the_store_has_tasks_in_creation_order(caller: Caller):
+async def test_the_store_has_tasks_in_creation_order(caller):
     """Tests of users read it."""
     created = [await caller.create() for _ in range(3)]
 
     assert [record.id for record in caller.server.store.tasks] == created
 
 
-async def test_long_outputs_are_cut_to_their_share_of_the_page(steered: Caller, queue: FromQueue):
+async def test_long_outputs_are_cut_to_their_share_of_the_page(steered, queue):
     """A page has all of its rows and never more than clients accept; the task has the rest."""
     outputs = ["é" * 1_500_000, "short", "x" * 1_500_000]
     for output in outputs:
@@ -104,7 +100,7 @@ async def test_long_outputs_are_cut_to_their_share_of_the_page(steered: Caller, 
 
 
 @pytest.mark.parametrize(("letter", "count"), [("x", 20 * 1024), ("é", 10 * 1024)])
-async def test_a_text_may_have_twenty_kilobytes(caller: Caller, letter: str, count: int):
+async def test_a_text_may_have_twenty_kilobytes(caller, letter, count):
     """In bytes of UTF-8; a longer one is refused before it is paid for, and not quoted whole."""
     fits = await caller.post("/run-task", json={"task": letter * count})
     refused = await caller.post("/run-task", json={"task": letter * (count + 1)})
@@ -127,9 +123,7 @@ async def test_a_text_may_have_twenty_kilobytes(caller: Caller, letter: str, cou
         ("secrets", {str(number): "x" for number in range(1000)}, {"one": "x"}),
     ],
 )
-async def test_a_task_has_a_bounded_list_of_each_kind(
-    field: str, fitting: Any, one_more: Any, caller: Caller
-):
+async def test_a_task_has_a_bounded_list_of_each_kind(field, fitting, one_more, caller):
     """Pages are compared with each domain and each secret, so more are refused before the cost."""
     timing = {"schedule_type": "interval", "interval_minutes": 5}
     domains = {"allowed_domains": ["a.example"]}
@@ -149,7 +143,7 @@ async def test_a_task_has_a_bounded_list_of_each_kind(
     "text",
     ['"quoted" \\ \n\t', "\x00\x01\x7f\u2028", "\x01{}", "grün 😀", "\\u0041"],
 )
-async def test_a_row_has_the_same_texts_as_its_task(text: str, caller: Caller):
+async def test_a_row_has_the_same_texts_as_its_task(text, caller):
     """For any characters in them."""
     task_id = await caller.create(text, metadata={text: text, "scenario": "quick"})
     task = await caller.reached(task_id, "finished")
@@ -158,9 +152,7 @@ async def test_a_row_has_the_same_texts_as_its_task(text: str, caller: Caller):
     assert row == {name: task[name] for name in row}
 
 
-async def test_an_output_that_is_stored_in_another_form_is_cut_too(
-    steered: Caller, queue: FromQueue
-):
+async def test_an_output_that_is_stored_in_another_form_is_cut_too(steered, queue):
     """One with characters that a database refuses."""
     queue.items.put_nowait(Finished('"\0' * 200_000))
     await steered.reached(await steered.create(), "finished")

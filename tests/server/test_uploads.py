@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES
@@ -13,7 +12,6 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.app import file_routes
 from browser_use_async.server.records import Finished
 from tests.server.calling import Caller
-from tests.server.steering import FromQueue
 from tests.support.patience import until
 
 
@@ -31,7 +29,7 @@ async def _put(caller: Caller, link: str, content: Any, kind: str | None = "text
     return await caller.put(link, key=False, data=BytesIO(content), headers=headers)
 
 
-async def test_a_file_reaches_the_executor(steered: Caller, queue: FromQueue):
+async def test_a_file_reaches_the_executor(steered, queue):
     """By its name, byte for byte, without a key; a second upload replaces the first."""
     for content in (b"old", b"a,b\n1,2\n"):
         assert (await _put(steered, await _link(steered), content)).status == 200
@@ -40,7 +38,7 @@ async def test_a_file_reaches_the_executor(steered: Caller, queue: FromQueue):
     assert queue.assignments[0].files == {"data.csv": b"a,b\n1,2\n"}
 
 
-async def test_every_published_type_is_taken(caller: Caller):
+async def test_every_published_type_is_taken(caller):
     """The specification's list of suffixes, in either case."""
     for suffix, kind in CONTENT_TYPES.items():
         assert await _link(caller, f"File{suffix.upper()}", kind)
@@ -55,7 +53,7 @@ async def test_every_published_type_is_taken(caller: Caller):
         ("a.csv", "text/csv; x\nuse"),
     ],
 )
-async def test_other_types_are_refused(name: str, kind: str, caller: Caller):
+async def test_other_types_are_refused(name, kind, caller):
     """The answer has the service's sentence."""
     answer = await caller.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": kind}
@@ -77,7 +75,7 @@ async def test_other_types_are_refused(name: str, kind: str, caller: Caller):
         "a:b.csv",
     ],
 )
-async def test_hostile_names_are_refused(name: str, caller: Caller):
+async def test_hostile_names_are_refused(name, caller):
     """They get no link."""
     answer = await caller.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": "text/csv"}
@@ -87,7 +85,7 @@ async def test_hostile_names_are_refused(name: str, caller: Caller):
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain"])
-async def test_the_content_type_is_part_of_the_signature(kind: str | None, caller: Caller):
+async def test_the_content_type_is_part_of_the_signature(kind, caller):
     """As in object storage, a missing or another content type does not match."""
     answer = await _put(caller, await _link(caller), b"x", kind)
 
@@ -95,7 +93,7 @@ async def test_the_content_type_is_part_of_the_signature(kind: str | None, calle
     assert "SignatureDoesNotMatch" in answer.text
 
 
-async def test_a_link_is_good_for_its_file_and_its_time(caller: Caller):
+async def test_a_link_is_good_for_its_file_and_its_time(caller):
     """Neither the name nor the signature may be changed."""
     link = await _link(caller)
     other = await _put(caller, link.replace("data.csv", "other.csv"), b"x")
@@ -105,7 +103,7 @@ async def test_a_link_is_good_for_its_file_and_its_time(caller: Caller):
     assert "AccessDenied" in unsigned.text
 
 
-async def test_an_expired_link_takes_nothing(http: aiohttp.ClientSession):
+async def test_an_expired_link_takes_nothing(http):
     """Links are good for an hour."""
     hour = timedelta()
     async with LocalServer(executor="scripted", now=lambda: datetime.now(UTC) + hour) as server:
@@ -118,7 +116,7 @@ async def test_an_expired_link_takes_nothing(http: aiohttp.ClientSession):
     assert "Request has expired" in answer.text
 
 
-async def test_the_largest_file_fits_and_one_byte_more_does_not(caller: Caller):
+async def test_the_largest_file_fits_and_one_byte_more_does_not(caller):
     """10 MB for each file; no part of a larger one is stored."""
     link = await _link(caller)
     fits = await _put(caller, link, bytes(MAX_FILE_BYTES))
@@ -132,7 +130,7 @@ async def test_the_largest_file_fits_and_one_byte_more_does_not(caller: Caller):
     assert answer.problem["loc"] == ["body", "included_file_names"]
 
 
-async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
+async def test_a_link_takes_one_upload(steered, queue):
     """The same bytes may be sent again after a lost answer; other ones need a new link."""
     first, second = await _link(steered), await _link(steered)
     answers = [
@@ -149,7 +147,7 @@ async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
     assert queue.assignments[0].files == {"data.csv": b"c"}
 
 
-async def test_uploads_have_a_total(http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch):
+async def test_uploads_have_a_total(http, monkeypatch):
     """Beyond the limit the answer is 507; a file of the same name makes room."""
     monkeypatch.setattr(file_routes, "MOST_UPLOADED", 100)
     async with LocalServer(executor="scripted") as server:
@@ -165,9 +163,7 @@ async def test_uploads_have_a_total(http: aiohttp.ClientSession, monkeypatch: py
     assert "All uploads of this server may have 100 bytes together" in full.text
 
 
-async def test_an_owner_has_half_of_the_room(
-    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-):
+async def test_an_owner_has_half_of_the_room(http, monkeypatch):
     """Others can upload, too; the server's own key may use all of it."""
     monkeypatch.setattr(file_routes, "MOST_UPLOADED", 100)
     async with LocalServer(executor="scripted") as server:
@@ -192,7 +188,7 @@ async def test_an_owner_has_half_of_the_room(
     assert (answers, of_all, own) == ([200, 200, 200], 507, 200)
 
 
-async def test_few_uploads_of_an_owner_arrive_at_once(http: aiohttp.ClientSession):
+async def test_few_uploads_of_an_owner_arrive_at_once(http):
     """Each is in memory meanwhile: further ones have to wait, and others' are accepted."""
     async with LocalServer(executor="scripted") as server:
         caller = Caller(server, http)
@@ -218,7 +214,7 @@ async def test_few_uploads_of_an_owner_arrive_at_once(http: aiohttp.ClientSessio
 
 
 @pytest.mark.long
-async def test_a_task_takes_fifty_megabytes_and_no_more(caller: Caller):
+async def test_a_task_takes_fifty_megabytes_and_no_more(caller):
     """This counts all of its files together."""
     names = [f"part{number}.csv" for number in range(6)]
     for name in names:

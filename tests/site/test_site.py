@@ -1,11 +1,10 @@
 """The built documentation site, in a real browser. `make docs` builds it."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import async_playwright, expect
 
 from browser_use_async import errors
 from browser_use_async.server.executors.browser.locate import find_browser
@@ -21,14 +20,14 @@ pytestmark = [
 
 
 @pytest.fixture
-async def docs_site() -> AsyncIterator[str]:
+async def docs_site():
     """The address of the site."""
     async with StaticSite(SITE) as served:
         yield served.url.rstrip("/")
 
 
 @pytest.fixture(params=[(1280, 900), (390, 800)], ids=["desktop", "phone"])
-async def window(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+async def window(request):
     """A window of a desktop or a phone, whose pages must neither fail nor call other hosts."""
     width, height = request.param
     async with async_playwright() as playwright:
@@ -46,7 +45,7 @@ def _foreign(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1:", "data:", "blob:"))
 
 
-async def test_the_search_finds_a_page(window: Page, docs_site: str):
+async def test_the_search_finds_a_page(window, docs_site):
     """A reader who types a word gets the page that explains it."""
     await window.goto(f"{docs_site}/index.html")
     if await window.locator("label.md-header__button[for=__search]").is_visible():
@@ -57,7 +56,7 @@ async def test_the_search_finds_a_page(window: Page, docs_site: str):
     await expect(window.locator("main")).to_contain_text("LedgerLockedError")
 
 
-async def test_no_page_is_wider_than_the_window(window: Page, docs_site: str):
+async def test_no_page_is_wider_than_the_window(window, docs_site):
     """Long lines of code scroll by themselves, also on a phone."""
     names = sorted(each.relative_to(SITE).as_posix() for each in SITE.rglob("*.html"))
     wide = []

@@ -1,6 +1,5 @@
 """Fixtures of sessions with the fake API, in the test's own loop."""
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
@@ -38,20 +37,20 @@ async def resolved(session: BrowserUseSession, token: str) -> Task | None:
 
 
 @pytest.fixture
-def api_class() -> type[FakeApi]:
+def api_class():
     """Which fake API `api` is; a file may have its own."""
     return FakeApi
 
 
 @pytest.fixture
-async def api(nothing_leaks: None, api_class: type[FakeApi]) -> AsyncIterator[FakeApi]:
+async def api(nothing_leaks, api_class):
     """A fake API."""
     async with api_class() as started:
         yield started
 
 
 @pytest.fixture
-async def open_session(api: FakeApi) -> AsyncIterator[OpenSession]:
+async def open_session(api):
     """Open sessions with the fake API; at the end nothing of them may be left."""
     async with AsyncExitStack() as stack:
 
@@ -63,20 +62,20 @@ async def open_session(api: FakeApi) -> AsyncIterator[OpenSession]:
 
 
 @pytest.fixture
-def session_options(api: FakeApi) -> dict[str, Any]:
+def session_options(api):
     """How `session` is opened: with the fake API, unless a room or a file has its own options."""
     return {"api_key": KEY, "base_url": api.url}
 
 
 @pytest.fixture
-async def session(session_options: dict[str, Any]) -> AsyncIterator[BrowserUseSession]:
+async def session(session_options):
     """A session with the API of the test."""
     async with BrowserUseSession(**session_options) as opened:
         yield opened
 
 
 @pytest.fixture
-async def running_api() -> AsyncIterator[FakeApi]:
+async def running_api():
     """A fake API with a task that runs."""
     async with FakeApi() as started:
         started.add(FakeTask(life=((0.0, "running"),), id="t1"))

@@ -2,18 +2,15 @@
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from browser_use_async import BrowserUseSession, RetryPolicy
 from tests.support.hygiene import KEY
 from tests.support.wire import Script, WireServer
-
-if TYPE_CHECKING:
-    from tests.support.shim import MockedApi
 
 __all__ = ["FAST", "ONCE", "Connect", "Serve", "connect", "mocked_api", "serve"]
 
@@ -45,7 +42,7 @@ class Connect(Protocol):
 
 
 @pytest.fixture
-async def serve(nothing_leaks: None) -> AsyncIterator[Serve]:
+async def serve(nothing_leaks):
     """Start servers from scripts."""
     async with AsyncExitStack() as stack:
 
@@ -60,7 +57,7 @@ async def serve(nothing_leaks: None) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def connect(serve: Serve) -> AsyncIterator[Connect]:
+async def connect(serve):
     """Open sessions with the canary key and quick retries."""
     async with AsyncExitStack() as stack:
 
@@ -75,7 +72,7 @@ async def connect(serve: Serve) -> AsyncIterator[Connect]:
 
 
 @pytest.fixture
-def mocked_api() -> "Iterator[MockedApi]":
+def mocked_api():
     """An API without a network; calls without a prepared answer fail to connect."""
     from aioresponses import aioresponses  # few tests need it, and few environments have it
 

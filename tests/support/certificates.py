@@ -49,7 +49,7 @@ class Certificate:
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+def certificate(tmp_path_factory):
     """A certificate of 127.0.0.1."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed, and nothing else here makes certificates")

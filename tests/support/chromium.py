@@ -1,19 +1,12 @@
 """Chromium for tests: pages as people use them, and the executor. Without it tests are skipped."""
 
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
-
 import pytest
-
-if TYPE_CHECKING:
-    from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-    from tests.browser.driver import Browser
 
 __all__ = ["browser", "browser_address", "browser_path", "chromium"]
 
 
 @pytest.fixture(scope="session")
-def browser_path() -> str:
+def browser_path():
     """The program of this machine."""
     # Imported only here: most tests need no browser, and Playwright may be absent.
     from browser_use_async.server.executors.browser.locate import find_browser
@@ -25,7 +18,7 @@ def browser_path() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser_address(browser_path: str) -> Iterator[str]:
+def browser_address(browser_path):
     """The address for commands to a process; it takes a second to start, so tests share it."""
     from tests.browser.driver import resident_browser
 
@@ -34,7 +27,7 @@ def browser_address(browser_path: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def browser(browser_address: str) -> "AsyncIterator[Browser]":
+async def browser(browser_address):
     """A browser without cookies, storage, and pages of other tests."""
     from tests.browser.driver import new_browser
 
@@ -43,7 +36,7 @@ async def browser(browser_address: str) -> "AsyncIterator[Browser]":
 
 
 @pytest.fixture
-async def chromium(browser_path: str) -> "AsyncIterator[ChromiumExecutor]":
+async def chromium(browser_path):
     """An executor whose browser may open pages of this machine."""
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor
     from browser_use_async.server.executors.settings import ChromiumSettings

@@ -6,7 +6,7 @@ import gc
 import logging
 import pickle
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,7 +99,7 @@ def _other_tasks() -> "set[asyncio.Task[Any]]":
 
 
 @pytest.fixture
-async def nothing_leaks(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
+async def nothing_leaks(caplog):
     """After the test: no task, no socket, no unclosed object, no secret in the logs."""
     caplog.set_level(logging.DEBUG)
     tasks, sockets = _other_tasks(), open_sockets()
@@ -123,7 +123,7 @@ async def nothing_leaks(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]
 
 
 @pytest.fixture
-def package_log() -> "Iterator[logging.Logger]":
+def package_log():
     """The logger of the package, whose level and handlers are restored afterwards."""
     logger = logging.getLogger("browser_use_async")
     level, handlers = logger.level, list(logger.handlers)

@@ -1,28 +1,19 @@
 """The bundled server in the test's own loop, and an HTTP client."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import aiohttp
 import pytest
-
-if TYPE_CHECKING:
-    from browser_use_async.server import LocalServer
-    from browser_use_async.server.http.static_site import StaticSite
-    from tests.cli.running import Recorder
 
 __all__ = ["bakery", "http", "recorder", "server", "server_options"]
 
 
 @pytest.fixture
-def server_options(nothing_leaks: None) -> dict[str, Any]:
+def server_options(nothing_leaks):
     """How `server` is started: with scripted tasks, unless a room or a file has its own options."""
     return {"executor": "scripted"}
 
 
 @pytest.fixture
-async def server(server_options: dict[str, Any]) -> "AsyncIterator[LocalServer]":
+async def server(server_options):
     """The bundled server."""
     from browser_use_async.server import LocalServer  # most tests need none
 
@@ -31,7 +22,7 @@ async def server(server_options: dict[str, Any]) -> "AsyncIterator[LocalServer]"
 
 
 @pytest.fixture
-def recorder() -> "Recorder":
+def recorder():
     """An executor whose tasks the test scripts."""
     from tests.cli.running import Recorder
 
@@ -39,7 +30,7 @@ def recorder() -> "Recorder":
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
+async def http():
     """A client without any defaults."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(
@@ -49,7 +40,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def bakery(tmp_path: Path) -> "AsyncIterator[StaticSite]":
+async def bakery(tmp_path):
     """A website of one page, for searches."""
     from browser_use_async.server.http.static_site import StaticSite
 

@@ -203,7 +203,7 @@ def started_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server():
     """The server, for tests that restart it."""
     with contextlib.ExitStack() as stack:
         try:
@@ -214,7 +214,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def postgres(postgres_server: PostgresServer) -> Iterator[str]:
+def postgres(postgres_server):
     """The address of an empty database."""
     with postgres_server.database() as address:
         yield address

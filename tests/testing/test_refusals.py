@@ -96,7 +96,7 @@ SERVERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("says", SCENARIOS)
-def test_a_scenario_that_cannot_be_meant(says: str) -> None:
+def test_a_scenario_that_cannot_be_meant(says):
     """A wrong scenario is refused by its constructor; the sentence begins with the field."""
     with pytest.raises(ConfigurationError) as caught:
         SCENARIOS[says]()
@@ -106,7 +106,7 @@ def test_a_scenario_that_cannot_be_meant(says: str) -> None:
 
 
 @pytest.mark.parametrize("says", OTHERS)
-def test_a_fault_that_cannot_be_meant(says: str) -> None:
+def test_a_fault_that_cannot_be_meant(says):
     """So are faults."""
     with pytest.raises(ConfigurationError) as caught:
         OTHERS[says]()
@@ -116,7 +116,7 @@ def test_a_fault_that_cannot_be_meant(says: str) -> None:
 
 @pytest.mark.parametrize("kind", [LocalServer, ThreadedServer])
 @pytest.mark.parametrize("says", SERVERS)
-def test_a_server_that_cannot_be_meant(says: str, kind: Callable[..., object]) -> None:
+def test_a_server_that_cannot_be_meant(says, kind):
     """So are options of a server, before a file or a port is opened."""
     with pytest.raises(ConfigurationError) as caught:
         kind(**SERVERS[says])
@@ -124,7 +124,7 @@ def test_a_server_that_cannot_be_meant(says: str, kind: Callable[..., object]) -
     assert str(caught.value).startswith(says)
 
 
-def test_faults_that_are_set_later() -> None:
+def test_faults_that_are_set_later():
     """`set_faults` takes a list of faults and nothing else, and an error leaves the old ones."""
     known = Fault("reset")
     one = server(executor="scripted", faults=[known])

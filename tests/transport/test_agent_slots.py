@@ -8,14 +8,12 @@ import attrs
 import pytest
 
 from browser_use_async import (
-    BrowserUseSession,
     CallLimits,
     RetryPolicy,
     SlotAwaited,
     TaskStatus,
     errors,
 )
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import TERMINAL, lives
 from tests.support.virtual_time import loop_time
@@ -41,7 +39,7 @@ def _allow(api: FakeApi, slots: int) -> None:
     api.fault = fault
 
 
-async def test_tasks_wait_for_a_slot(api: FakeApi, session: BrowserUseSession):
+async def test_tasks_wait_for_a_slot(api, session):
     """Thirty tasks on five slots: all of them finish, no task is lost or doubled."""
     api.make = lambda _body: lives(10.0)
     _allow(api, 5)
@@ -56,7 +54,7 @@ async def test_tasks_wait_for_a_slot(api: FakeApi, session: BrowserUseSession):
     assert loop_time() <= 100.0
 
 
-async def test_callers_that_are_refused_keep_their_order(api: FakeApi, session: BrowserUseSession):
+async def test_callers_that_are_refused_keep_their_order(api, session):
     """The first of thirty callers gets the first slot, not the last one that was refused."""
     created: list[str] = []
 
@@ -74,7 +72,7 @@ async def test_callers_that_are_refused_keep_their_order(api: FakeApi, session: 
     assert api.count("run") >= 30 + 29  # each but the first was refused
 
 
-async def test_only_run_task_is_delayed(api: FakeApi, session: BrowserUseSession):
+async def test_only_run_task_is_delayed(api, session):
     """While the account is full, all other calls are sent at once."""
     running = api.add(lives(1e6))
     _allow(api, 1)
@@ -93,9 +91,7 @@ async def test_only_run_task_is_delayed(api: FakeApi, session: BrowserUseSession
 
 
 @pytest.mark.parametrize("asked", [{}, {"Retry-After": "5"}], ids=str)
-async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
-    api: FakeApi, session: BrowserUseSession, asked: dict[str, str]
-):
+async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(api, session, asked):
     """Run-task need not wait for its whole pause, though the service asked for one long before."""
     api.next_tasks = [lives(300.0), lives(1.0)]
     refusal = attrs.evolve(FULL, headers=asked)
@@ -116,7 +112,7 @@ async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
     assert second.born <= 300.0 + 3.0  # the end is seen within the latency target
 
 
-async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, session: BrowserUseSession):
+async def test_a_pause_that_the_service_asks_for_is_kept(api, session):
     """Run-task is not sent before its time, though a task of the session ends meanwhile."""
     api.next_tasks = [lives(5.0), lives(1.0)]
     asked = attrs.evolve(FULL, headers={"Retry-After": "40"})
@@ -127,7 +123,7 @@ async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, session: 
     assert [at >= 40.0 for at in api.times("run")] == [False, False, True]
 
 
-async def test_pauses_are_short_again_after_a_success(api: FakeApi, session: BrowserUseSession):
+async def test_pauses_are_short_again_after_a_success(api, session):
     """They grow to half a minute while the account is full, and begin anew."""
     full = ((0.0, 200.0), (300.0, 305.0))
     api.fault = lambda call: FULL if any(since <= call.at < to for since, to in full) else None
@@ -141,9 +137,7 @@ async def test_pauses_are_short_again_after_a_success(api: FakeApi, session: Bro
 
 @pytest.mark.parametrize("first", [FULL, Fault(status=429, headers={"Retry-After": "5"})])
 @pytest.mark.parametrize("second", [FULL, Fault(status=429)])
-async def test_after_a_refused_probe_comes_another(
-    api: FakeApi, session: BrowserUseSession, first: Fault, second: Fault
-):
+async def test_after_a_refused_probe_comes_another(api, session, first, second):
     """For any refusal, neither run-task nor other calls are delayed for ever."""
     task = api.add(lives(1e6))
     api.break_calls("run", {1: first, 2: second})
@@ -156,9 +150,7 @@ async def test_after_a_refused_probe_comes_another(
     assert api.count("run") == 3
 
 
-async def test_a_probe_that_is_given_up_makes_room_for_another(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_probe_that_is_given_up_makes_room_for_another(api, session):
     """The call that tests for a slot is cancelled: another one takes its place."""
     api.break_calls("run", {1: FULL, 2: Fault(stall=1e6)})
     probe = asyncio.create_task(session.tasks.run("x"))
@@ -172,7 +164,7 @@ async def test_a_probe_that_is_given_up_makes_room_for_another(
     assert probe.cancelled()
 
 
-async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, session: BrowserUseSession):
+async def test_one_probe_at_a_time_asks_for_a_slot(api, session):
     """A hundred submissions on a full account send a few requests a minute, not a hundred."""
     blocker = api.add(lives(1e6))
     _allow(api, 1)
@@ -189,7 +181,7 @@ async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, session: Browse
     await asyncio.gather(*submissions, return_exceptions=True)
 
 
-async def test_nothing_is_created_after_a_cancellation(api: FakeApi, session: BrowserUseSession):
+async def test_nothing_is_created_after_a_cancellation(api, session):
     """Cancelled while it queues for a slot, a submission ends at once and is never sent."""
     api.add(lives(50.0))
     _allow(api, 1)
@@ -207,9 +199,7 @@ async def test_nothing_is_created_after_a_cancellation(api: FakeApi, session: Br
     assert len(api.tasks) == 1
 
 
-async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(api, session):
     """The request was on the wire at the cancellation; no other is sent for it."""
     late = attrs.evolve(FULL, delay=1.0)
     api.break_calls("run", {1: late})
@@ -225,7 +215,7 @@ async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(
     assert not api.tasks
 
 
-async def test_the_wait_for_a_slot_times_out(api: FakeApi, open_session: OpenSession):
+async def test_the_wait_for_a_slot_times_out(api, open_session):
     """After `slot_timeout` seconds the refusal is raised, and nothing was created."""
     session = await open_session(
         limits=CallLimits(slot_timeout=60.0), retry=RetryPolicy(max_attempts=1)
@@ -240,9 +230,7 @@ async def test_the_wait_for_a_slot_times_out(api: FakeApi, open_session: OpenSes
     assert len(api.tasks) == 1
 
 
-async def test_a_timeout_while_waiting_for_a_slot_has_the_refusal(
-    api: FakeApi, session: BrowserUseSession
-):
+async def test_a_timeout_while_waiting_for_a_slot_has_the_refusal(api, session):
     """No task exists after the caller's timeout, and none will."""
     api.add(lives(1e6))
     _allow(api, 1)
@@ -255,7 +243,7 @@ async def test_a_timeout_while_waiting_for_a_slot_has_the_refusal(
     assert len(api.tasks) == 1
 
 
-async def test_the_thin_layer_fails_like_any_call(api: FakeApi, session: BrowserUseSession):
+async def test_the_thin_layer_fails_like_any_call(api, session):
     """`tasks.run` is one plain call: repeated as the policy says, then the refusal is raised."""
     api.add(lives(1e6))
     _allow(api, 1)
@@ -266,7 +254,7 @@ async def test_the_thin_layer_fails_like_any_call(api: FakeApi, session: Browser
     assert api.count("run") == 4
 
 
-async def test_one_event_reports_the_wait(api: FakeApi, open_session: OpenSession):
+async def test_one_event_reports_the_wait(api, open_session):
     """The event says that the task waits for a slot."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
@@ -280,7 +268,7 @@ async def test_one_event_reports_the_wait(api: FakeApi, open_session: OpenSessio
     assert events[0].patience == pytest.approx(3600.0, abs=1.0)
 
 
-async def test_another_429_is_not_about_slots(api: FakeApi, session: BrowserUseSession):
+async def test_another_429_is_not_about_slots(api, session):
     """A plain 429 to run-task is repeated as the policy says, and then raised."""
     api.make = lambda _body: FakeTask()
     api.fault = lambda _call: Fault(status=429)

@@ -7,14 +7,14 @@ import pytest
 from aioresponses import aioresponses
 
 from browser_use_async import TaskStatus, errors
-from tests.support.bench import ONCE, Connect
+from tests.support.bench import ONCE
 from tests.support.hygiene import KEY
-from tests.support.shim import BASE_URL, MockedApi
+from tests.support.shim import BASE_URL
 
 NEEDS_SHIM = "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters
 
 
-async def test_calls_are_answered_without_a_network(mocked_api: MockedApi, connect: Connect):
+async def test_calls_are_answered_without_a_network(mocked_api, connect):
     """Answers, errors and repetitions, on the session of reads and on that of creations."""
     mocked_api.answer("GET", "/task/t-1/status", "{}", 503)
     mocked_api.answer("GET", "/task/t-1/status", '"running"')
@@ -32,9 +32,7 @@ async def test_calls_are_answered_without_a_network(mocked_api: MockedApi, conne
     assert {call.headers["Authorization"] for call in mocked_api.calls} == {f"Bearer {KEY}"}
 
 
-async def test_calls_without_an_answer_fail_as_without_a_network(
-    mocked_api: MockedApi, connect: Connect
-):
+async def test_calls_without_an_answer_fail_as_without_a_network(mocked_api, connect):
     """A call without a prepared answer is a failed connection, and reaches no server."""
     session = await connect(BASE_URL, retry=ONCE)
 
@@ -43,7 +41,7 @@ async def test_calls_without_an_answer_fail_as_without_a_network(
 
 
 @pytest.mark.skipif(not NEEDS_SHIM, reason="aioresponses works unchanged before aiohttp 3.14")
-async def test_without_the_shim_it_does_not_work(connect: Connect):
+async def test_without_the_shim_it_does_not_work(connect):
     """When this test fails the shim can be removed."""
     session = await connect(BASE_URL, retry=ONCE)
     with aioresponses() as mock:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -12,7 +11,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import APIConnectionError, ConfigurationError, SessionClosedError
-from tests.support.bench import FAST, ONCE, Connect, Serve
+from tests.support.bench import FAST, ONCE
 from tests.support.hygiene import KEY, raises
 from tests.support.wire import Connection, answering, response
 
@@ -50,7 +49,7 @@ class Counting:
 
 
 @pytest.fixture
-async def own() -> AsyncIterator[aiohttp.ClientSession]:
+async def own():
     """A session that the user created."""
     async with aiohttp.ClientSession(middlewares=[Counting()]) as session:
         yield session
@@ -58,9 +57,7 @@ async def own() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.mark.parametrize("script", [_die, _die_rudely])
 @pytest.mark.parametrize("verb", ["get_status", "get", "stop", "pause", "resume"])
-async def test_a_dying_connection_sees_one_request(
-    serve: Serve, connect: Connect, script: Any, verb: str
-):
+async def test_a_dying_connection_sees_one_request(serve, connect, script, verb):
     """GET and PUT are not sent a second time by aiohttp."""
     server = await serve(script)
     session = await connect(server, retry=ONCE)
@@ -75,9 +72,7 @@ async def test_a_dying_connection_sees_one_request(
 
 
 @pytest.mark.parametrize("script", [_die, _die_rudely], ids=["FIN", "RST"])
-async def test_every_free_call_is_one_request_per_attempt(
-    serve: Serve, connect: Connect, script: Any
-):
+async def test_every_free_call_is_one_request_per_attempt(serve, connect, script):
     """GET, PUT and DELETE of every section, with one attempt and with four."""
     server = await serve(script)
     once = await connect(server, retry=ONCE)
@@ -99,7 +94,7 @@ async def test_every_free_call_is_one_request_per_attempt(
     assert len(server.requests) == attempts == 5 + 5 * FAST.max_attempts
 
 
-async def test_a_connection_that_dies_on_reuse_sees_one_request(serve: Serve, connect: Connect):
+async def test_a_connection_that_dies_on_reuse_sees_one_request(serve, connect):
     """The same on a kept connection, where aiohttp is most likely to send again."""
     server = await serve(_die_when_used_again)
     session = await connect(server, retry=ONCE)
@@ -112,7 +107,7 @@ async def test_a_connection_that_dies_on_reuse_sees_one_request(serve: Serve, co
     assert len(server.connections) == 1
 
 
-async def test_connections_are_kept_for_free_calls_only(serve: Serve, connect: Connect):
+async def test_connections_are_kept_for_free_calls_only(serve, connect):
     """Polls share a connection; a call that costs money has one of its own."""
     server = await serve(answering(RUNNING, RUNNING, CREATED, CREATED, RUNNING))
     session = await connect(server)
@@ -128,9 +123,7 @@ async def test_connections_are_kept_for_free_calls_only(serve: Serve, connect: C
 
 
 @pytest.mark.parametrize("verb", ["get_status", "stop"])
-async def test_the_users_session_sees_one_request_too(
-    serve: Serve, connect: Connect, own: aiohttp.ClientSession, verb: str
-):
+async def test_the_users_session_sees_one_request_too(serve, connect, own, verb):
     """The package's middleware encloses the user's, and the user's still runs."""
     server = await serve(_die)
     ours = Counting()
@@ -144,9 +137,7 @@ async def test_the_users_session_sees_one_request_too(
     assert (ours.calls, theirs.calls) == (1, 1)
 
 
-async def test_the_users_session_carries_free_calls_only(
-    serve: Serve, connect: Connect, own: aiohttp.ClientSession
-):
+async def test_the_users_session_carries_free_calls_only(serve, connect, own):
     """Reads use it; run-task has a connection that no other call uses."""
     server = await serve(answering(RUNNING, CREATED))
     session = await connect(server, http=own)
@@ -161,7 +152,7 @@ async def test_the_users_session_carries_free_calls_only(
     assert len(server.connections) == 2
 
 
-async def test_the_users_session_stays_open(serve: Serve, own: aiohttp.ClientSession):
+async def test_the_users_session_stays_open(serve, own):
     """The package does not close the user's session."""
     server = await serve(answering(RUNNING))
     async with BrowserUseSession(api_key=KEY, base_url=server.url, http=own) as session:
@@ -172,7 +163,7 @@ async def test_the_users_session_stays_open(serve: Serve, own: aiohttp.ClientSes
         assert reply.status == 200
 
 
-async def test_the_users_closed_session_is_named(serve: Serve, connect: Connect):
+async def test_the_users_closed_session_is_named(serve, connect):
     """When the user closes it first, the error says which session is closed."""
     server = await serve(answering(RUNNING))
     async with aiohttp.ClientSession() as own:
@@ -187,7 +178,7 @@ async def test_the_users_closed_session_is_named(serve: Serve, connect: Connect)
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of aiohttp, about BasicAuth
 @pytest.mark.parametrize("option", ["trust_env", "auth"])
-async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
+async def test_a_session_with_credentials_of_its_own_is_refused(option):
     """At once, when the session is created, and without the credentials in the error."""
     values: dict[str, Any] = {"trust_env": True, "auth": aiohttp.BasicAuth("user", "password")}
     async with aiohttp.ClientSession(**{option: values.pop(option)}) as own:
@@ -198,7 +189,7 @@ async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
     assert base64.b64encode(b"user:password").decode() not in str(caught.value)
 
 
-async def test_settings_of_the_users_session_do_not_reach_the_call(serve: Serve, connect: Connect):
+async def test_settings_of_the_users_session_do_not_reach_the_call(serve, connect):
     """Its default headers, error handling and decompression do not change requests and answers."""
     server = await serve(answering(response(404, '{"detail":"Task not found"}'), RUNNING))
     async with aiohttp.ClientSession(
@@ -217,9 +208,7 @@ async def test_settings_of_the_users_session_do_not_reach_the_call(serve: Serve,
         assert request.headers["x-own"] == "1"
 
 
-async def test_traces_and_middlewares_of_the_user_run_for_every_call(
-    serve: Serve, connect: Connect
-):
+async def test_traces_and_middlewares_of_the_user_run_for_every_call(serve, connect):
     """`trace_configs` and `middlewares` see each attempt, on either kind of connection."""
     starts: list[str] = []
 
@@ -239,9 +228,7 @@ async def test_traces_and_middlewares_of_the_user_run_for_every_call(
     assert ours.calls == 3
 
 
-async def test_a_middleware_of_the_user_that_raises_is_not_swallowed(
-    serve: Serve, connect: Connect
-):
+async def test_a_middleware_of_the_user_that_raises_is_not_swallowed(serve, connect):
     """An exception other than a failed connection is raised unchanged."""
 
     async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -254,7 +241,7 @@ async def test_a_middleware_of_the_user_that_raises_is_not_swallowed(
 
 
 @pytest.mark.looptime
-async def test_a_cancelled_call_frees_its_connection(serve: Serve, connect: Connect):
+async def test_a_cancelled_call_frees_its_connection(serve, connect):
     """Cancelling in the middle of an answer closes only a connection that cannot be used again."""
 
     async def half(connection: Connection) -> None:

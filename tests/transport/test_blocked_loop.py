@@ -2,13 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 
 import aiohttp
 import attrs
 import pytest
 
-from tests.support.bench import ONCE, Connect
+from tests.support.bench import ONCE
 from tests.support.patience import PATIENCE
 from tests.support.wire import Connection, WireServer, response
 
@@ -57,7 +56,7 @@ class Elsewhere:
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Elsewhere]:
+def elsewhere():
     """A server in another thread."""
     server = Elsewhere()
     thread = threading.Thread(target=lambda: asyncio.run(server.run()))
@@ -69,7 +68,7 @@ def elsewhere() -> Iterator[Elsewhere]:
     thread.join()
 
 
-async def test_a_blocked_loop_makes_no_call_ambiguous(elsewhere: Elsewhere, connect: Connect):
+async def test_a_blocked_loop_makes_no_call_ambiguous(elsewhere, connect):
     """Run-task after a pause that was too long for the server, a hundred times."""
     session = await connect(elsewhere.url, retry=ONCE)
 
@@ -80,7 +79,7 @@ async def test_a_blocked_loop_makes_no_call_ambiguous(elsewhere: Elsewhere, conn
     assert elsewhere.requests == 100
 
 
-async def test_pooled_connections_would_be_ambiguous(elsewhere: Elsewhere):
+async def test_pooled_connections_would_be_ambiguous(elsewhere):
     """The control: the same calls on kept connections break, each time."""
     broken = 0
     async with aiohttp.ClientSession() as pooled:

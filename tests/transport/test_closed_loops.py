@@ -9,15 +9,12 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 import uvloop
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import SessionClosedError, WrongEventLoopError
-from tests.support.bench import Serve
-from tests.support.certificates import Certificate
 from tests.support.hygiene import KEY
 from tests.support.patience import until
 from tests.support.storage import TASK, FakeStorage
@@ -77,12 +74,7 @@ def _close_elsewhere(
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("kind", LOOPS)
 async def test_any_loop_closes_a_session_whose_own_is_closed(
-    serve: Serve,
-    certificate: Certificate,
-    kind: str,
-    close: Callable[[BrowserUseSession], Awaitable[None]],
-    *,
-    tls: bool,
+    serve, certificate, kind, close, *, tls
 ):
     """Without an error, twice; Python warns of the connections, and the server sees them end."""
     server = await serve(ANSWERS, tls=certificate.server_side if tls else None)
@@ -97,7 +89,7 @@ async def test_any_loop_closes_a_session_whose_own_is_closed(
     await until(lambda: all(each.client_closed for each in server.connections))
 
 
-async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tmp_path: Path):
+async def test_connections_to_the_storage_are_closed_too(nothing_leaks, tmp_path):
     """These are the connections of file transfers."""
     async with FakeStorage() as storage:
         storage.keep("a.txt", b"content")
@@ -115,7 +107,7 @@ async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tm
         await until(lambda: all(each.client_closed for each in ends))
 
 
-async def test_a_loop_that_only_stopped_is_not_closed(serve: Serve):
+async def test_a_loop_that_only_stopped_is_not_closed(serve):
     """As long as the own loop could run again, closing elsewhere is refused, and harmless."""
     server = await serve(ANSWERS)
     session = BrowserUseSession(api_key=KEY, base_url=server.url)
@@ -181,7 +173,7 @@ async def _stall(connection: Connection) -> None:
 
 
 @pytest.mark.long
-async def test_calls_that_a_closed_loop_left_under_way(serve: Serve):
+async def test_calls_that_a_closed_loop_left_under_way(serve):
     """They are not woken, and closing raises nothing."""
     server = await serve(_stall)
     program = textwrap.dedent(PROGRAM).format(key=KEY, url=server.url)

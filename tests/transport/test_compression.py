@@ -18,7 +18,7 @@ from browser_use_async.transport.response import (
     UnreadableBodyError,
     gunzip,
 )
-from tests.support.bench import ONCE, Connect, Serve
+from tests.support.bench import ONCE
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, answering, response
 
@@ -42,7 +42,7 @@ def bomb(size: int) -> bytes:
     return head + piece * (size // MEGABYTE - 1)  # no reader gets as far as the missing end
 
 
-async def test_compressed_answers_are_read(serve: Serve, connect: Connect):
+async def test_compressed_answers_are_read(serve, connect):
     """The request asks for gzip only, since nothing else is decoded."""
     server = await serve(answering(response(200, gzip.compress(TASK.encode()), [GZIP])))
     session = await connect(server)
@@ -56,7 +56,7 @@ async def test_compressed_answers_are_read(serve: Serve, connect: Connect):
 # --- cut and damaged --------------------------------------------------------------------------
 
 
-async def test_truncated_compression_is_detected_at_every_offset(serve: Serve, connect: Connect):
+async def test_truncated_compression_is_detected_at_every_offset(serve, connect):
     """With a matching length, cut at each byte: a part of an answer is never accepted."""
     whole = gzip.compress(TASK.encode())
     server = await serve(
@@ -113,7 +113,7 @@ def test_damaged_compression_is_detected():
 
 
 @pytest.mark.parametrize("lost", [1, 8, 9, 5_000])
-def test_a_large_body_must_have_its_end(lost: int):
+def test_a_large_body_must_have_its_end(lost):
     """A body that is measured before it is decompressed is checked as well."""
     whole = gzip.compress(random.Random(3).randbytes(MEGABYTE) * 3, 1)
 
@@ -127,7 +127,7 @@ def test_a_large_body_must_have_its_end(lost: int):
 @pytest.mark.parametrize(
     "size", [0, 1, PIECE, UNMEASURED - 1, UNMEASURED, UNMEASURED + 1, UNMEASURED + PIECE, 5_000_000]
 )
-def test_the_limit_is_exact(size: int):
+def test_the_limit_is_exact(size):
     """A body of exactly the limit is read, and one byte more is refused."""
     body = gzip.compress(bytes(size), 1)
 
@@ -151,9 +151,7 @@ def test_the_limit_is_exact(size: int):
         (b'{"balance":"1"}', "gzip, identity", "not asked for"),
     ],
 )
-async def test_encodings_that_were_not_asked_for_are_refused(
-    serve: Serve, connect: Connect, body: bytes, encoding: str, words: str
-):
+async def test_encodings_that_were_not_asked_for_are_refused(serve, connect, body, encoding, words):
     """A body in another encoding, or in two, is not decoded by a guess."""
     server = await serve(answering(response(200, body, [("Content-Encoding", encoding)])))
     session = await connect(server, retry=ONCE)
@@ -165,7 +163,7 @@ async def test_encodings_that_were_not_asked_for_are_refused(
 
 
 @pytest.mark.parametrize("encoding", ["identity", "", "GZIP", " gzip "])
-async def test_encodings_are_named_in_any_case(serve: Serve, connect: Connect, encoding: str):
+async def test_encodings_are_named_in_any_case(serve, connect, encoding):
     """`identity` and the spelling of gzip make no difference."""
     plain = b'{"balance":"1"}'
     body = gzip.compress(plain) if "gzip" in encoding.lower() else plain
@@ -175,7 +173,7 @@ async def test_encodings_are_named_in_any_case(serve: Serve, connect: Connect, e
     assert (await session.account.get_balance()).cents == 1
 
 
-async def test_a_bomb_is_an_error_of_the_call(serve: Serve, connect: Connect):
+async def test_a_bomb_is_an_error_of_the_call(serve, connect):
     """One megabyte more than the limit, in 33 kB."""
     packed = bomb(MAX_BODY + MEGABYTE)
     server = await serve(answering(response(200, packed, [GZIP])))
@@ -215,7 +213,7 @@ async def _cost(url: str) -> tuple[str, float]:
 
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
-async def test_a_gigabyte_costs_no_memory(serve: Serve):
+async def test_a_gigabyte_costs_no_memory(serve):
     """A megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process.
 
     The first call of the process succeeds, so that only the bomb is measured.
@@ -232,7 +230,7 @@ async def test_a_gigabyte_costs_no_memory(serve: Serve):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
-async def test_a_body_without_an_end_is_cut_off(serve: Serve):
+async def test_a_body_without_an_end_is_cut_off(serve):
     """Of 300 MB no more is read than the limit and the bytes on the way."""
     length = 300 * MEGABYTE
     sent = 0

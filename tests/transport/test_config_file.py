@@ -9,7 +9,6 @@ from browser_use_async import BrowserUseSession, errors
 from browser_use_async.config_file import ConfigFile, config_path
 from browser_use_async.transport.config import DEFAULT_BASE_URL, Configuration
 from browser_use_async.types.secrets import Secret
-from tests.support.bench import Serve
 from tests.support.hygiene import KEY, raises
 from tests.support.permissions import as_ordinary_user
 from tests.support.wire import answering, response
@@ -21,7 +20,7 @@ BOTH = f'base_url = "{SAVED}/"\napi_key = "{KEY}"\n'
 
 
 @pytest.fixture
-def config_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config_file(tmp_path, monkeypatch):
     """The path of the file; no variable has a key or an address."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     for name in ("API_KEY", "BASE_URL", "TIMEOUT"):
@@ -44,7 +43,7 @@ def _values(found: Configuration) -> tuple[str | None, str]:
     return found.api_key and found.api_key.reveal(), found.base_url
 
 
-async def test_a_session_without_arguments(config_file: Path, serve: Serve) -> None:
+async def test_a_session_without_arguments(config_file, serve):
     """It uses the saved address with the saved key."""
     server = await serve(answering(response(200, '"running"')))
     _write(config_file, f'base_url = "{server.url}"\napi_key = "{KEY}"\n')
@@ -56,9 +55,7 @@ async def test_a_session_without_arguments(config_file: Path, serve: Serve) -> N
     assert request.headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_arguments_precede_the_environment_and_that_the_file(
-    config_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_arguments_precede_the_environment_and_that_the_file(config_file, monkeypatch):
     """Value by value, and each knows its source."""
     nothing = _resolve()
     _write(config_file, BOTH)
@@ -86,7 +83,7 @@ def test_arguments_precede_the_environment_and_that_the_file(
     assert given.places == {"api_key": "api_key", "base_url": "base_url"}
 
 
-async def test_the_key_of_one_server_goes_to_no_other(config_file: Path, serve: Serve) -> None:
+async def test_the_key_of_one_server_goes_to_no_other(config_file, serve):
     """Another address gets the saved key only if it is equal to the saved one."""
     server = await serve(answering(response(200, '"running"')))
     _write(config_file, BOTH)
@@ -100,7 +97,7 @@ async def test_the_key_of_one_server_goes_to_no_other(config_file: Path, serve: 
     assert _values(_resolve(base_url=f"{SAVED}/")) == (KEY, SAVED)
 
 
-def test_a_file_with_one_setting(config_file: Path) -> None:
+def test_a_file_with_one_setting(config_file):
     """A key without an address is sent to the session's address; an address needs no key."""
     _write(config_file, f'\ufeff# mine\r\napi_key = "{KEY}"\r\n')
     key_alone = _resolve(base_url=SAVED)
@@ -130,7 +127,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_wrong_is_one_line(config_file: Path, kind: str) -> None:
+def test_what_is_wrong_is_one_line(config_file, kind):
     """It names the file, says what to do, and shows nothing of the key."""
     _write(config_file, WRONG[kind][0])
     with raises(errors.ConfigurationError) as refused:
@@ -143,7 +140,7 @@ def test_what_is_wrong_is_one_line(config_file: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
-def test_what_others_can_read_or_write(config_file: Path, mode: int) -> None:
+def test_what_others_can_read_or_write(config_file, mode):
     """It is refused, with the command that corrects it."""
     _write(config_file, BOTH, mode)
     with raises(errors.ConfigurationError) as refused:
@@ -153,7 +150,7 @@ def test_what_others_can_read_or_write(config_file: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["an unknown name", "only the key", "plain http"])
-def test_what_is_not_needed_is_not_read(config_file: Path, kind: str) -> None:
+def test_what_is_not_needed_is_not_read(config_file, kind):
     """A session with a key and an address of its own does not read the file."""
     _write(config_file, WRONG[kind][0])
 
@@ -161,7 +158,7 @@ def test_what_is_not_needed_is_not_read(config_file: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "forbidden"])
-def test_what_cannot_be_read(config_file: Path, kind: str) -> None:
+def test_what_cannot_be_read(config_file, kind):
     """The error is one line, too, and a pipe causes no wait."""
     if kind == "folder":
         config_file.mkdir()
@@ -177,7 +174,7 @@ def test_what_cannot_be_read(config_file: Path, kind: str) -> None:
     assert "`browser-use-async login` writes a new one" in str(refused.value)
 
 
-def test_a_file_that_is_too_large(config_file: Path) -> None:
+def test_a_file_that_is_too_large(config_file):
     """It is not read completely."""
     _write(config_file, BOTH + "#" * 65536)
     with raises(errors.ConfigurationError) as refused:
@@ -186,7 +183,7 @@ def test_a_file_that_is_too_large(config_file: Path) -> None:
     assert "has more than 64 KB" in str(refused.value)
 
 
-def test_a_file_that_is_nested_too_deeply(config_file: Path) -> None:
+def test_a_file_that_is_nested_too_deeply(config_file):
     """It is refused in one sentence, without a traceback of the reader of TOML."""
     _write(config_file, "api_key = " + "[" * 30_000)
     with raises(errors.ConfigurationError) as refused:
@@ -195,9 +192,7 @@ def test_a_file_that_is_nested_too_deeply(config_file: Path) -> None:
     assert "nested too deeply: remove it, and `browser-use-async login`" in str(refused.value)
 
 
-def test_folders_that_are_made_are_closed_to_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_that_are_made_are_closed_to_others(tmp_path, monkeypatch):
     """Whatever the umask says: the folder of all settings, too."""
     folder = tmp_path / "config"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
@@ -215,7 +210,7 @@ def test_folders_that_are_made_are_closed_to_others(
     ]
 
 
-def test_a_folder_of_another_user(config_file: Path) -> None:
+def test_a_folder_of_another_user(config_file):
     """As with the home of another user in HOME: the file is ignored."""
     _write(config_file, BOTH)
     config_file.parent.chmod(0)
@@ -226,7 +221,7 @@ def test_a_folder_of_another_user(config_file: Path) -> None:
         config_file.parent.chmod(0o700)
 
 
-def test_the_path_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_path_of_the_file(monkeypatch, tmp_path):
     """XDG_CONFIG_HOME if that is an absolute path, else `.config` in the home."""
     monkeypatch.setenv("HOME", str(tmp_path))
     below = Path("browser-use-async") / "config.toml"
@@ -237,7 +232,7 @@ def test_the_path_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert config_path() == tmp_path / ".config" / below
 
 
-def test_written_and_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_written_and_read_again(monkeypatch, tmp_path):
     """It is readable for its user only, in new and old folders, whatever the umask is."""
     folder = tmp_path / "a" / "b" / "browser-use-async"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.parent))

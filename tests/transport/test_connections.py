@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import socket
-from pathlib import Path
 
 import pytest
 
 from browser_use_async import RetryPolicy, RetryScheduled, SessionEvent
 from browser_use_async.errors import APIConnectionError, APITimeoutError
-from tests.support.bench import FAST, Connect, Serve
+from tests.support.bench import FAST
 from tests.support.certificates import Certificate
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, answering, bound_socket, response
@@ -26,7 +25,7 @@ async def _stall_after_the_request(connection: Connection) -> None:
     await connection.stall()
 
 
-async def test_a_refused_connection_is_tried_again(serve: Serve, connect: Connect):
+async def test_a_refused_connection_is_tried_again(serve, connect):
     """Refused twice, then open: the third attempt creates the one task."""
     listener = bound_socket()
     events: list[SessionEvent] = []
@@ -52,7 +51,7 @@ async def test_a_refused_connection_is_tried_again(serve: Serve, connect: Connec
     assert all("no connection to 127.0.0.1" in repr(event) for event in events)
 
 
-async def test_a_refused_connection_is_reported_as_not_sent(connect: Connect):
+async def test_a_refused_connection_is_reported_as_not_sent(connect):
     """The error says so, how often it was tried, and that a repetition is safe."""
     with bound_socket() as listener:
         session = await connect(f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1")
@@ -67,7 +66,7 @@ async def test_a_refused_connection_is_reported_as_not_sent(connect: Connect):
     assert "calling again is safe" in str(caught.value)
 
 
-async def test_an_unknown_name_is_reported_as_not_sent(connect: Connect):
+async def test_an_unknown_name_is_reported_as_not_sent(connect):
     """A host that does not exist is tried as often as the policy says."""
     session = await connect("https://api.invalid/api/v1", retry=RetryPolicy(max_attempts=2))
 
@@ -94,9 +93,7 @@ def _full_queue():
 @pytest.mark.looptime
 @pytest.mark.parametrize(("timeout", "seconds"), [(30.0, 10.0), (3.0, 3.0)])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_hanging_connection_was_not_sent(
-    serve: Serve, connect: Connect, scheme: str, timeout: float, seconds: float
-):
+async def test_a_hanging_connection_was_not_sent(serve, connect, scheme, timeout, seconds):
     """A connection or handshake that hangs ends in time and is known not to have sent."""
     silent = await serve(_stall)
     with _full_queue() as full:
@@ -116,9 +113,7 @@ async def test_a_hanging_connection_was_not_sent(
     assert loop.time() - started == pytest.approx(seconds, abs=0.5)
 
 
-async def test_a_trusted_certificate_works(
-    serve: Serve, connect: Connect, certificate: Certificate
-):
+async def test_a_trusted_certificate_works(serve, connect, certificate):
     """With the user's own context, TLS works as usual."""
     server = await serve(CREATED, tls=certificate.server_side)
     session = await connect(server, ssl=certificate.trusting)
@@ -129,9 +124,7 @@ async def test_a_trusted_certificate_works(
     assert len(server.requests) == 2
 
 
-async def test_an_untrusted_certificate_is_refused_at_once(
-    serve: Serve, connect: Connect, certificate: Certificate
-):
+async def test_an_untrusted_certificate_is_refused_at_once(serve, connect, certificate):
     """Not sent and not retried, since the same certificate would come again."""
     server = await serve(CREATED, tls=certificate.server_side)
     session = await connect(server)
@@ -146,7 +139,7 @@ async def test_an_untrusted_certificate_is_refused_at_once(
 
 
 async def test_a_certificate_of_another_host_is_refused_at_once(
-    serve: Serve, connect: Connect, certificate: Certificate, tmp_path: Path
+    serve, connect, certificate, tmp_path
 ):
     """A trusted certificate that names another host is refused like an untrusted one."""
     other = Certificate(tmp_path, "DNS:elsewhere.example")
@@ -160,7 +153,7 @@ async def test_a_certificate_of_another_host_is_refused_at_once(
     assert not server.requests
 
 
-async def test_plain_text_on_a_tls_port_was_not_sent(serve: Serve, connect: Connect):
+async def test_plain_text_on_a_tls_port_was_not_sent(serve, connect):
     """A server that speaks plain HTTP never gets the key."""
 
     async def babble(connection: Connection) -> None:
@@ -177,7 +170,7 @@ async def test_plain_text_on_a_tls_port_was_not_sent(serve: Serve, connect: Conn
 
 
 @pytest.mark.looptime
-async def test_waiting_for_a_slot_is_no_timeout(serve: Serve, connect: Connect):
+async def test_waiting_for_a_slot_is_no_timeout(serve, connect):
     """250 calls of 5 s each through 100 slots: no timeout includes the time in the queue."""
     busy = most = 0
 
@@ -203,7 +196,7 @@ async def test_waiting_for_a_slot_is_no_timeout(serve: Serve, connect: Connect):
 
 
 @pytest.mark.looptime
-async def test_a_call_cancelled_in_the_queue_sends_nothing(serve: Serve, connect: Connect):
+async def test_a_call_cancelled_in_the_queue_sends_nothing(serve, connect):
     """A call that is cancelled while all slots are in use reaches no server."""
     server = await serve(_stall_after_the_request)
     session = await connect(server)

@@ -10,7 +10,7 @@ from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import RunTaskRequest
 from browser_use_async.types.secrets import Secret
-from tests.support.bench import FAST, Serve
+from tests.support.bench import FAST
 from tests.support.hygiene import KEY
 from tests.support.wire import Connection, response
 
@@ -47,7 +47,7 @@ class Cutter:
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
-async def test_no_cut_is_misjudged(serve: Serve, *, rudely: bool):
+async def test_no_cut_is_misjudged(serve, *, rudely):
     """A created task is never "not sent", a missing one never "accepted", with one POST each."""
     cutter = Cutter()
     server = await serve(cutter)

@@ -3,9 +3,7 @@
 import asyncio
 import os
 import sys
-from pathlib import Path
 
-from tests.support.bench import Serve
 from tests.support.hygiene import KEY, SIGNATURE
 from tests.support.wire import Connection, WireServer, answering, response
 
@@ -36,7 +34,7 @@ async def _run(**variables: str) -> tuple[int | None, str]:
     return process.returncode, complaints.decode()
 
 
-async def test_netrc_and_proxies_are_ignored(serve: Serve, tmp_path: Path):
+async def test_netrc_and_proxies_are_ignored(serve, tmp_path):
     """Another process under HTTP_PROXY and a netrc with a default entry: neither is used.
 
     The proxy gets no byte, the API gets the key and the storage of a signed URL no credentials.

@@ -1,7 +1,6 @@
 """The text of an error: what happened, to which task, the server's message, and what to do."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.transport.config import Runtime
-from tests.support.bench import ONCE, Connect, Serve
+from tests.support.bench import ONCE
 from tests.support.hygiene import KEY, assert_hides_secrets, raises
 from tests.support.wire import answering, response
 
@@ -50,9 +49,7 @@ DETAILS: dict[str, tuple[bytes | str, str | None]] = {
 
 @pytest.mark.parametrize("kind", DETAILS)
 @pytest.mark.parametrize("status", [400, 404, 422, 500])
-async def test_whatever_the_server_says_can_be_shown(
-    serve: Serve, connect: Connect, kind: str, status: int
-):
+async def test_whatever_the_server_says_can_be_shown(serve, connect, kind, status):
     """The message is one printable line below 2,000 characters, for any body."""
     body, detail = DETAILS[kind]
     server = await serve(answering(response(status, body)))
@@ -83,9 +80,7 @@ async def test_whatever_the_server_says_can_be_shown(
     ids=["JSON", "HTML", "empty", "text", "no strict JSON", "a mock", "Express"],
 )  # fmt: skip
 @pytest.mark.parametrize("verb", ["ping", "account.get_balance", "tasks.list"])
-async def test_a_server_that_does_not_speak_v1_is_recognised(
-    serve: Serve, connect: Connect, body: str, verb: str
-):
+async def test_a_server_that_does_not_speak_v1_is_recognised(serve, connect, body, verb):
     """A 404 for a route that every v1 server has says where a v1 server is available."""
     server = await serve(answering(response(404, body)))
     session = await connect(server)
@@ -104,9 +99,7 @@ async def test_a_server_that_does_not_speak_v1_is_recognised(
     ("path", "is_named"),
     [("", True), ("/v1", True), ("/api/v1", False), ("/gateway/api/v1", False)],
 )
-async def test_a_base_url_without_its_path_is_named(
-    serve: Serve, connect: Connect, path: str, is_named: bool
-):
+async def test_a_base_url_without_its_path_is_named(serve, connect, path, is_named):
     """Where it lacks `/api/v1` the error says so, and mentions no id."""
     server = await serve(answering(response(404, '{"detail":"no such route"}')))
     session = await connect(server, base_url=server.url.removesuffix("/api/v1") + path)
@@ -121,9 +114,7 @@ async def test_a_base_url_without_its_path_is_named(
 @pytest.mark.parametrize(
     "fields", [{"browser_profile_id": "p-1"}, {"included_file_names": ["data.csv"]}]
 )
-async def test_a_task_that_names_what_is_missing(
-    serve: Serve, connect: Connect, fields: dict[str, Any]
-):
+async def test_a_task_that_names_what_is_missing(serve, connect, fields):
     """A 404 for the profile or the file of a new task does not say that the server lacks v1."""
     server = await serve(answering(response(404, '{"detail":"Browser profile not found"}')))
     session = await connect(server)
@@ -134,7 +125,7 @@ async def test_a_task_that_names_what_is_missing(
     assert "Browser profile not found" in str(caught.value)
 
 
-async def test_one_missing_route_is_no_wrong_base_url(serve: Serve, connect: Connect):
+async def test_one_missing_route_is_no_wrong_base_url(serve, connect):
     """A server that answers other calls of v1 supports it; only this route is missing."""
     missing = response(404, '{"detail":"Not Found"}')
     server = await serve(answering(response(200, "{}"), missing))
@@ -148,9 +139,7 @@ async def test_one_missing_route_is_no_wrong_base_url(serve: Serve, connect: Con
     assert "base_url" not in str(caught.value)
 
 
-async def test_a_route_that_was_there_before_is_not_said_to_be_missing(
-    serve: Serve, connect: Connect
-):
+async def test_a_route_that_was_there_before_is_not_said_to_be_missing(serve, connect):
     """A gateway without its service answers so; the base URL is right."""
     missing = response(404, "<html>no backend</html>")
     server = await serve(answering(response(200, '"running"'), missing))
@@ -168,7 +157,7 @@ async def test_a_route_that_was_there_before_is_not_said_to_be_missing(
     "body",
     ['{"detail":"Task not found"}', "null", "{}", '{"detail":"Not Found","id":"t-1"}'],
 )
-async def test_a_missing_task_is_something_else(serve: Serve, connect: Connect, body: str):
+async def test_a_missing_task_is_something_else(serve, connect, body):
     """Any other 404 is about the id."""
     server = await serve(answering(response(404, body)))
     session = await connect(server)
@@ -180,7 +169,7 @@ async def test_a_missing_task_is_something_else(serve: Serve, connect: Connect, 
     assert "check the id" in str(caught.value)
 
 
-async def test_refused_fields_come_without_their_values(serve: Serve, connect: Connect):
+async def test_refused_fields_come_without_their_values(serve, connect):
     """422: `errors` has place, message and type of each field, never the echoed input."""
     item: dict[str, Any] = {
         "loc": ["body", "max_agent_steps"],
@@ -205,9 +194,7 @@ async def test_refused_fields_come_without_their_values(serve: Serve, connect: C
 
 
 @pytest.mark.parametrize("detail", ['"no"', "{}", "null", "5"])
-async def test_a_refusal_without_a_list_has_no_field_errors(
-    serve: Serve, connect: Connect, detail: str
-):
+async def test_a_refusal_without_a_list_has_no_field_errors(serve, connect, detail):
     """422 in another form is the same error with nothing in `errors`."""
     server = await serve(answering(response(422, f'{{"detail":{detail}}}')))
     session = await connect(server)
@@ -218,7 +205,7 @@ async def test_a_refusal_without_a_list_has_no_field_errors(
     assert caught.value.errors == []
 
 
-async def test_the_id_of_the_request_is_passed_on(serve: Serve, connect: Connect):
+async def test_the_id_of_the_request_is_passed_on(serve, connect):
     """`request_id` is what support asks for, under either spelling of the header."""
     server = await serve(answering(response(500, "", [("x-request-id", "r-1")]), response(500, "")))
     session = await connect(server, retry=ONCE)
@@ -243,7 +230,7 @@ async def test_the_id_of_the_request_is_passed_on(serve: Serve, connect: Connect
         (429, "lower the number"),
     ],
 )
-async def test_errors_say_what_to_do(serve: Serve, connect: Connect, status: int, advice: str):
+async def test_errors_say_what_to_do(serve, connect, status, advice):
     """Each status with a usual cause has the usual advice."""
     server = await serve(answering(response(status, '{"detail":"no"}')))
     session = await connect(server, retry=ONCE)
@@ -261,9 +248,7 @@ async def test_errors_say_what_to_do(serve: Serve, connect: Connect, status: int
         ("{", "$"),
     ],
 )
-async def test_an_answer_that_does_not_fit_is_located(
-    serve: Serve, connect: Connect, body: str, path: str
-):
+async def test_an_answer_that_does_not_fit_is_located(serve, connect, body, path):
     """The error has the path, and not the value at it."""
     server = await serve(answering(response(200, body)))
     session = await connect(server, retry=ONCE)
@@ -288,9 +273,7 @@ class _NoNames(AbstractResolver):
 
 
 @pytest.mark.parametrize("base_url", [None, "https://api.example.com/api/v1"])
-async def test_the_default_address_is_named_as_gone(
-    base_url: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+async def test_the_default_address_is_named_as_gone(base_url, monkeypatch, tmp_path):
     """Who has set no address may have meant another server; one that was set is not doubted."""
     monkeypatch.delenv("BROWSER_USE_BASE_URL", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -7,7 +7,6 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import ConfigurationError
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import KEY, raises
 from tests.support.wire import answering, response
 
@@ -21,7 +20,7 @@ def test_there_is_no_option_for_headers():
     ]
 
 
-async def test_an_authorization_of_the_users_session_is_not_sent(serve: Serve, connect: Connect):
+async def test_an_authorization_of_the_users_session_is_not_sent(serve, connect):
     """The key of this session is sent, once, and not the one in the user's own session."""
     server = await serve(RUNNING)
     headers = {"authorization": "Bearer other", "AUTHORIZATION": "Bearer third"}
@@ -44,7 +43,7 @@ async def test_an_authorization_of_the_users_session_is_not_sent(serve: Serve, c
     ],
     ids=["value", "name", "line feed", "NUL", "host"],
 )
-async def test_headers_that_lead_elsewhere_are_refused(headers: dict[str, str]):
+async def test_headers_that_lead_elsewhere_are_refused(headers):
     """A header that would become two, or name another host, is refused before any call."""
     async with aiohttp.ClientSession(headers=headers) as own:
         with raises(ConfigurationError) as caught:

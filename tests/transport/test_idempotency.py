@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RetryPolicy, TaskStatus, errors
+from browser_use_async import RetryPolicy, TaskStatus, errors
 from browser_use_async.server import Fault as ServerFault
-from browser_use_async.server import LocalServer
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, Fault
+from tests.support.fake_api import Call, Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import raises
 
@@ -19,7 +16,7 @@ LOST = Fault(cut=True, done=True)
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("status", [400, 404, 409, 200])
-async def test_a_repeated_stop_succeeds(api: FakeApi, open_session: OpenSession, status: int):
+async def test_a_repeated_stop_succeeds(api, open_session, status):
     """The first stop was executed; for any answer to the second one, the task is stopped."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -33,9 +30,7 @@ async def test_a_repeated_stop_succeeds(api: FakeApi, open_session: OpenSession,
 
 
 @pytest.mark.looptime
-async def test_a_stop_that_never_gets_an_answer_is_verified(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_stop_that_never_gets_an_answer_is_verified(api, open_session):
     """Every attempt ends in a 500, and the task is stopped."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -47,7 +42,7 @@ async def test_a_stop_that_never_gets_an_answer_is_verified(
 
 
 @pytest.mark.looptime
-async def test_a_stop_that_did_nothing_fails(api: FakeApi, open_session: OpenSession):
+async def test_a_stop_that_did_nothing_fails(api, open_session):
     """When the task runs on, the error is raised."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -71,9 +66,7 @@ SAYS_ENDED = [
 @pytest.mark.parametrize("attempts", [1, 4])
 @pytest.mark.parametrize("code", [400, 409])
 @pytest.mark.parametrize("text", SAYS_ENDED)
-async def test_a_stop_of_what_has_ended_succeeds(
-    api: FakeApi, open_session: OpenSession, text: str, code: int, attempts: int
-):
+async def test_a_stop_of_what_has_ended_succeeds(api, open_session, text, code, attempts):
     """A refusal that says that the task has ended is success, in one request."""
     session = await open_session(retry=RetryPolicy(max_attempts=attempts))
     task = api.add(lives(0.0))
@@ -86,9 +79,7 @@ async def test_a_stop_of_what_has_ended_succeeds(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("end", ["finished", "stopped", "failed"])
-async def test_a_stop_that_is_refused_in_other_words_is_verified(
-    api: FakeApi, open_session: OpenSession, end: str
-):
+async def test_a_stop_that_is_refused_in_other_words_is_verified(api, open_session, end):
     """A refusal with an unknown message is success if the task's status is terminal."""
     session = await open_session()
     task = api.add(lives(0.0, end))
@@ -103,9 +94,7 @@ async def test_a_stop_that_is_refused_in_other_words_is_verified(
 @pytest.mark.parametrize(
     "text", ["Cannot do that now", "Task was already started", "It is not already stopped", ""]
 )
-async def test_a_stop_that_is_refused_while_the_task_runs_fails(
-    api: FakeApi, open_session: OpenSession, text: str
-):
+async def test_a_stop_that_is_refused_while_the_task_runs_fails(api, open_session, text):
     """The message is unknown, and the task runs on: the error is raised."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -119,7 +108,7 @@ async def test_a_stop_that_is_refused_while_the_task_runs_fails(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-async def test_a_pause_of_what_has_ended_fails(api: FakeApi, open_session: OpenSession, verb: str):
+async def test_a_pause_of_what_has_ended_fails(api, open_session, verb):
     """Only a stop requires that the task has ended."""
     session = await open_session()
     task = api.add(lives(0.0))
@@ -129,7 +118,7 @@ async def test_a_pause_of_what_has_ended_fails(api: FakeApi, open_session: OpenS
 
 
 @pytest.mark.looptime
-async def test_without_repetitions_nothing_is_looked_up(api: FakeApi, open_session: OpenSession):
+async def test_without_repetitions_nothing_is_looked_up(api, open_session):
     """With one attempt a call is one request, and its error is raised."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     task = api.add(lives(1e6))
@@ -142,7 +131,7 @@ async def test_without_repetitions_nothing_is_looked_up(api: FakeApi, open_sessi
 
 
 @pytest.mark.looptime
-async def test_a_pause_is_not_repeated_over_a_resume(api: FakeApi, open_session: OpenSession):
+async def test_a_pause_is_not_repeated_over_a_resume(api, open_session):
     """The pause was executed, its answer lost, and another client resumed the task."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -169,7 +158,7 @@ async def test_a_pause_is_not_repeated_over_a_resume(api: FakeApi, open_session:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-async def test_a_switch_that_shows_is_done(api: FakeApi, open_session: OpenSession, verb: str):
+async def test_a_switch_that_shows_is_done(api, open_session, verb):
     """The answer is lost, and a status call shows that the call was executed."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -183,9 +172,7 @@ async def test_a_switch_that_shows_is_done(api: FakeApi, open_session: OpenSessi
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("status", ["paused", "archived", "failed"])
-async def test_a_resume_that_does_not_show_fails(
-    api: FakeApi, open_session: OpenSession, status: str
-):
+async def test_a_resume_that_does_not_show_fails(api, open_session, status):
     """Neither an end nor an unknown status means that the task runs."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -200,9 +187,7 @@ async def test_a_resume_that_does_not_show_fails(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-async def test_a_switch_that_was_refused_for_load_is_sent_again(
-    api: FakeApi, open_session: OpenSession, verb: str
-):
+async def test_a_switch_that_was_refused_for_load_is_sent_again(api, open_session, verb):
     """After a 429 nothing was executed, so that a repetition is safe."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -218,15 +203,13 @@ async def test_a_switch_that_was_refused_for_load_is_sent_again(
 
 
 @pytest.fixture
-def session_options(server: LocalServer) -> dict[str, Any]:
+def session_options(server):
     """A session with it that repeats quickly."""
     quick = RetryPolicy(base_delay=0.001, max_delay=0.002)
     return {"api_key": server.api_key, "base_url": server.base_url, "retry": quick}
 
 
-async def test_a_delete_whose_answer_is_lost_succeeds(
-    server: LocalServer, session: BrowserUseSession
-):
+async def test_a_delete_whose_answer_is_lost_succeeds(server, session):
     """The second attempt finds nothing, because the first has deleted it."""
     profile = await session.browser_profiles.create(profile_name="a", description="b")
     server.set_faults([ServerFault("lost_reply", "delete_browser_profile", calls=1)])
@@ -238,9 +221,7 @@ async def test_a_delete_whose_answer_is_lost_succeeds(
         await session.browser_profiles.get(profile.profile_id)
 
 
-async def test_a_delete_whose_answer_was_lost_before_a_refusal_succeeds(
-    server: LocalServer, session: BrowserUseSession
-):
+async def test_a_delete_whose_answer_was_lost_before_a_refusal_succeeds(server, session):
     """The refusal of the second attempt for load says nothing about the first one."""
     profile = await session.browser_profiles.create(profile_name="a", description="b")
     lost = ServerFault("lost_reply", "delete_browser_profile", calls=1)
@@ -252,7 +233,7 @@ async def test_a_delete_whose_answer_was_lost_before_a_refusal_succeeds(
     assert server.requests["delete_browser_profile"] == 3
 
 
-async def test_a_delete_of_nothing_is_refused(server: LocalServer, session: BrowserUseSession):
+async def test_a_delete_of_nothing_is_refused(server, session):
     """A 404 to the first attempt, or to one after a plain refusal, is raised."""
     with raises(errors.NotFoundError):
         await session.browser_profiles.delete("e8a5a3e2-6a0d-4a4b-8c3a-000000000000")
@@ -264,9 +245,7 @@ async def test_a_delete_of_nothing_is_refused(server: LocalServer, session: Brow
     assert server.faults_fired.total() == 1
 
 
-async def test_an_update_whose_answer_is_lost_is_sent_again(
-    server: LocalServer, session: BrowserUseSession
-):
+async def test_an_update_whose_answer_is_lost_is_sent_again(server, session):
     """The same body twice, and the final state is the requested one."""
     profile = await session.browser_profiles.create(profile_name="a", description="b")
     server.set_faults([ServerFault("lost_reply", "update_browser_profile", calls=1)])
@@ -278,7 +257,7 @@ async def test_an_update_whose_answer_is_lost_is_sent_again(
     assert (after.profile_name, after.description) == ("a", "c")
 
 
-async def test_a_stop_at_the_bundled_server(server: LocalServer, session: BrowserUseSession):
+async def test_a_stop_at_the_bundled_server(server, session):
     """The answer to a stop is lost, and the task is stopped."""
     server.set_faults([ServerFault("lost_reply", "stop_task", calls=1)])
     created = await session.tasks.run("x")

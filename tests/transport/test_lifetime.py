@@ -18,7 +18,6 @@ from browser_use_async.errors import (
     SessionClosedError,
     WrongEventLoopError,
 )
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import KEY, assert_hides_secrets, raises
 from tests.support.wire import Connection, WireServer, answering, response
 
@@ -30,7 +29,7 @@ async def _stall(connection: Connection) -> None:
     await connection.stall()
 
 
-async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
+async def test_a_closed_session_says_so(serve, connect):
     """Used after close: one clear error, and nothing is sent."""
     server = await serve(answering(RUNNING))
     session = await connect(server)
@@ -52,7 +51,7 @@ async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
     assert len(server.requests) == 1
 
 
-async def test_an_unused_session_can_be_closed(serve: Serve):
+async def test_an_unused_session_can_be_closed(serve):
     """Without connections there is nothing to close, and the session is closed."""
     server = await serve(answering(RUNNING))
     session = BrowserUseSession(api_key=KEY, base_url=server.url)
@@ -67,9 +66,7 @@ async def test_an_unused_session_can_be_closed(serve: Serve):
 @pytest.mark.looptime
 @pytest.mark.parametrize("borrowed", [False, True], ids=["our connections", "the user's"])
 @pytest.mark.parametrize("verb", ["get_status", "run"])
-async def test_calls_under_way_end_when_the_session_closes(
-    serve: Serve, connect: Connect, verb: str, *, borrowed: bool
-):
+async def test_calls_under_way_end_when_the_session_closes(serve, connect, verb, *, borrowed):
     """At once, with an error that leaves open whether the call was executed."""
     server = await serve(_stall)
     async with aiohttp.ClientSession() as own:
@@ -90,9 +87,7 @@ async def test_calls_under_way_end_when_the_session_closes(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("borrowed", [False, True], ids=["our connections", "the user's"])
-async def test_calls_in_a_pause_end_when_the_session_closes(
-    serve: Serve, connect: Connect, *, borrowed: bool
-):
+async def test_calls_in_a_pause_end_when_the_session_closes(serve, connect, *, borrowed):
     """A pause of 50 s between two attempts ends at once, and nothing more is sent."""
     server = await serve(answering(response(429, "{}", [("Retry-After", "50")])))
     resting = asyncio.Event()
@@ -114,7 +109,7 @@ async def test_calls_in_a_pause_end_when_the_session_closes(
     assert len(server.requests) == 1
 
 
-async def test_a_session_closes_beside_an_attempt_whose_time_is_up(serve: Serve, connect: Connect):
+async def test_a_session_closes_beside_an_attempt_whose_time_is_up(serve, connect):
     """A middleware that still cleans up after the timeout does not keep connections open."""
     cleaning, cleaned = asyncio.Event(), asyncio.Event()
 
@@ -140,7 +135,7 @@ async def test_a_session_closes_beside_an_attempt_whose_time_is_up(serve: Serve,
 
 
 @pytest.mark.looptime
-async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, connect: Connect):
+async def test_calls_in_the_queue_end_when_the_session_closes(serve, connect):
     """More calls than slots: all of them end."""
     server = await serve(_stall)
     session = await connect(server)
@@ -155,9 +150,7 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
     assert len(server.requests) == 100
 
 
-async def test_a_call_that_is_cancelled_as_it_is_admitted_gives_its_place_back(
-    serve: Serve, connect: Connect
-):
+async def test_a_call_that_is_cancelled_as_it_is_admitted_gives_its_place_back(serve, connect):
     """With one slot, the next call is sent."""
     server = await serve(answering(RUNNING))
     session = await connect(server, limits=CallLimits(max_in_flight=1))
@@ -256,7 +249,7 @@ asyncio.run(main())
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"
 )
-def test_a_forked_process_is_refused(pytestconfig: pytest.Config):
+def test_a_forked_process_is_refused(pytestconfig):
     """The child gets an error, closes without touching the sockets, and the parent continues."""
     run = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(FORKED)],
@@ -273,9 +266,7 @@ def test_a_forked_process_is_refused(pytestconfig: pytest.Config):
     assert not run.stderr
 
 
-async def test_without_a_key_only_ping_works(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-):
+async def test_without_a_key_only_ping_works(serve, connect, monkeypatch):
     """A missing key is an error before anything is sent, with the name of the variable to set."""
     monkeypatch.delenv("BROWSER_USE_API_KEY", raising=False)
     server = await serve(answering(response(200, "{}")))
@@ -307,7 +298,7 @@ async def test_without_a_key_only_ping_works(
 
 
 @pytest.mark.parametrize("name", ["__reduce__", "copy", "deepcopy"])
-def test_sessions_are_not_copied(name: str):
+def test_sessions_are_not_copied(name):
     """A session contains the key and connections, neither of which can be copied."""
     import copy
 

@@ -8,7 +8,6 @@ import attrs
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -30,7 +29,7 @@ def _first_100_ms(times: list[float]) -> int:
 
 
 @pytest.mark.torture
-async def test_a_thousand_waiters_send_one_probe_per_pause(api: FakeApi, open_session: OpenSession):
+async def test_a_thousand_waiters_send_one_probe_per_pause(api, open_session):
     """At most one probe per `Retry-After`, and no burst when the service is healthy again."""
     session = await open_session(poll=PollPolicy(shared=False))
     tasks = [api.add(lives(1e6)) for _ in range(1000)]
@@ -54,9 +53,7 @@ async def test_a_thousand_waiters_send_one_probe_per_pause(api: FakeApi, open_se
     ("status", "count"),
     [(429, 300), (503, 300), (429, 1000)],
 )
-async def test_many_callers_send_one_probe_per_pause(
-    api: FakeApi, open_session: OpenSession, status: int, count: int
-):
+async def test_many_callers_send_one_probe_per_pause(api, open_session, status, count):
     """The same for hundreds of calls of the thin layer, of which none fails."""
     session = await open_session(retry=RetryPolicy(max_attempts=8, budget=None))
     tasks = [api.add(lives(1e6)) for _ in range(count)]
@@ -73,9 +70,7 @@ async def test_many_callers_send_one_probe_per_pause(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_calls_that_a_pause_held_back_begin_one_by_one(
-    api: FakeApi, session: BrowserUseSession, status: int
-):
+async def test_calls_that_a_pause_held_back_begin_one_by_one(api, session, status):
     """Of 200 calls, 26 reach the service in the first second after a pause, and all within 3."""
     task = api.add(lives(1e6))
     refusal = Fault(status=status, headers={"Retry-After": "300"})
@@ -94,7 +89,7 @@ async def test_calls_that_a_pause_held_back_begin_one_by_one(
     assert times[-1] <= times[0] + 3.0
 
 
-async def test_a_pause_applies_to_calls_of_every_kind(api: FakeApi, session: BrowserUseSession):
+async def test_a_pause_applies_to_calls_of_every_kind(api, session):
     """The pause that one call gets applies to all: a stop, a list and a new task wait as well."""
     task = api.add(lives(1e6))
     api.break_calls("status", {1: LIMITED})
@@ -123,9 +118,7 @@ LATE = {
 
 @pytest.mark.parametrize("at", [5.0, 15.0], ids=["in the pause", "during the probe"])
 @pytest.mark.parametrize("kind", LATE)
-async def test_calls_from_before_a_pause_do_not_change_it(
-    api: FakeApi, open_session: OpenSession, kind: str, at: float
-):
+async def test_calls_from_before_a_pause_do_not_change_it(api, open_session, kind, at):
     """Their ends neither end the pause nor shorten it, and let no second probe begin."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     task = api.add(lives(1e6))
@@ -150,9 +143,7 @@ async def test_calls_from_before_a_pause_do_not_change_it(
     await asyncio.gather(old, return_exceptions=True)
 
 
-async def test_a_probe_that_is_cancelled_makes_room_for_the_next(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_probe_that_is_cancelled_makes_room_for_the_next(api, open_session):
     """Otherwise no call of the session would begin again."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     task = api.add(lives(1e6))
@@ -171,7 +162,7 @@ async def test_a_probe_that_is_cancelled_makes_room_for_the_next(
     assert api.times("get") == [pytest.approx(12.0, abs=0.2)]
 
 
-async def test_a_long_pause_is_raised_without_sending(api: FakeApi, session: BrowserUseSession):
+async def test_a_long_pause_is_raised_without_sending(api, session):
     """A call that will not wait for the rest of a pause fails at once, with its length."""
     task = api.add(lives(1e6))
     api.break_calls("status", {1: Fault(status=429, headers={"Retry-After": "300"})})
@@ -190,7 +181,7 @@ async def test_a_long_pause_is_raised_without_sending(api: FakeApi, session: Bro
     assert (await session.tasks.get(task.id)).id == task.id
 
 
-async def test_a_longer_pause_reaches_queued_calls(api: FakeApi, open_session: OpenSession):
+async def test_a_longer_pause_reaches_queued_calls(api, open_session):
     """A call in the queue does not wait through pauses without end."""
     session = await open_session(retry=RetryPolicy(max_attempts=3))
     task = api.add(lives(1e6))
@@ -206,7 +197,7 @@ async def test_a_longer_pause_reaches_queued_calls(api: FakeApi, open_session: O
 
 
 @pytest.mark.long
-async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, session: BrowserUseSession):
+async def test_ten_minutes_of_503_are_asked_once_per_call(api, session):
     """The retry budget is used up, and then one call is one request."""
     api.fault = lambda _call: Fault(status=503)
     calls = 0
@@ -225,9 +216,7 @@ async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, session:
     assert ratio <= 1.05
 
 
-async def test_successes_add_no_repetitions_beyond_the_bucket(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_successes_add_no_repetitions_beyond_the_bucket(api, open_session):
     """However many calls have succeeded, an outage gets only the repetitions of the bucket."""
     quick = RetryPolicy(budget=28.0, base_delay=0.01, max_delay=0.02)
     session = await open_session(retry=quick)
@@ -242,9 +231,7 @@ async def test_successes_add_no_repetitions_beyond_the_bucket(
     assert api.count() == 50 + 5 + 2
 
 
-async def test_without_a_budget_an_outage_is_asked_four_times(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_without_a_budget_an_outage_is_asked_four_times(api, open_session):
     """The control without a budget: four requests per call."""
     session = await open_session(retry=RetryPolicy(budget=None))
     api.fault = lambda _call: Fault(status=503)
@@ -257,7 +244,7 @@ async def test_without_a_budget_an_outage_is_asked_four_times(
 
 
 @pytest.mark.long
-async def test_ten_percent_of_errors_are_made_good(api: FakeApi, open_session: OpenSession):
+async def test_ten_percent_of_errors_are_made_good(api, open_session):
     """The budget refills with successes, so the usual errors are repeated as before."""
     succeeded = {}
     for budget in (500.0, None):
@@ -283,7 +270,7 @@ async def _successes(session: BrowserUseSession, task_id: str, count: int) -> in
     return good
 
 
-async def test_submissions_do_not_depend_on_the_budget(api: FakeApi, session: BrowserUseSession):
+async def test_submissions_do_not_depend_on_the_budget(api, session):
     """An outage that emptied the bucket does not keep a lost answer from being found."""
     api.fault = lambda call: Fault(status=503) if call.route == "status" else None
     for _ in range(100):

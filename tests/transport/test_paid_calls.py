@@ -11,7 +11,6 @@ from browser_use_async import RetryPolicy, RetryScheduled, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.transport.config import Runtime
 from browser_use_async.transport.response import OutcomeKind
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, answering, response
 from tests.transport.one_submission import TEN_PAIRS, finishing, kind_of
@@ -20,9 +19,7 @@ CREATED = response(200, '{"id":"t-1"}')
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
-async def test_a_lost_answer_raises_and_says_how_to_find_out(
-    serve: Serve, connect: Connect, *, rudely: bool
-):
+async def test_a_lost_answer_raises_and_says_how_to_find_out(serve, connect, *, rudely):
     """One POST, and an error with the token that the task at the server has."""
     server = await serve(finishing(b"", rudely=rudely))
     session = await connect(server, runtime=Runtime(settle_window=0.0))
@@ -36,7 +33,7 @@ async def test_a_lost_answer_raises_and_says_how_to_find_out(
     assert "may or may not have been created" in str(caught.value)
 
 
-async def test_the_plain_call_says_that_the_task_may_exist(serve: Serve, connect: Connect):
+async def test_the_plain_call_says_that_the_task_may_exist(serve, connect):
     """`tasks.run` sends no token, and its error says that the request was sent."""
     server = await serve(finishing(b""))
     session = await connect(server)
@@ -52,7 +49,7 @@ async def test_the_plain_call_says_that_the_task_may_exist(serve: Serve, connect
 @pytest.mark.parametrize(
     "status", [302, 303, 408, 409, 425, 500, 502, 503, 504, 520, 524, 599, 418, 600]
 )
-async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Connect, status: int):
+async def test_a_failure_of_the_server_is_ambiguous(serve, connect, status):
     """The status does not say whether the task exists; there is never a second POST."""
     server = await serve(answering(response(status, '{"detail":"no luck"}')))
     session = await connect(server)
@@ -68,7 +65,7 @@ async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Conne
 
 
 @pytest.mark.looptime
-async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
+async def test_too_many_requests_are_waited_out(serve, connect):
     """Three times 429 with Retry-After, then one task, after at least those pauses."""
     busy = [response(429, "{}", [("Retry-After", text)]) for text in ("2", "0.5", "7")]
     server = await serve(answering(*busy, CREATED))
@@ -104,9 +101,7 @@ async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
         (521, errors.InternalServerError),
     ],
 )
-async def test_a_refusal_is_final(
-    serve: Serve, connect: Connect, status: int, kind: type[errors.APIStatusError]
-):
+async def test_a_refusal_is_final(serve, connect, status, kind):
     """One POST, the server's own message, and no mention of an unknown outcome."""
     server = await serve(
         answering(response(status, '{"detail":"not today"}', [("X-Request-ID", "r-7")]))
@@ -129,9 +124,7 @@ async def test_a_refusal_is_final(
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", ["elsewhere", "here"])
 @pytest.mark.parametrize("verb", ["run", "get", "stop"])
-async def test_redirects_are_not_followed(
-    serve: Serve, connect: Connect, status: int, place: str, verb: str
-):
+async def test_redirects_are_not_followed(serve, connect, status, place, verb):
     """Neither key nor body are sent to another address, and no POST becomes a GET."""
     other = await serve(answering(CREATED))
     target = other.url if place == "elsewhere" else "/api/v1"
@@ -157,7 +150,7 @@ async def test_redirects_are_not_followed(
 @pytest.mark.parametrize(
     "stray", [response(408, ""), response(200, '{"id":"evil"}')], ids=["408", "an id"]
 )
-async def test_a_stray_answer_is_no_task(serve: Serve, connect: Connect, stray: bytes):
+async def test_a_stray_answer_is_no_task(serve, connect, stray):
     """An unrequested answer on an idle connection is never that of run-task."""
 
     async def script(connection: Connection) -> None:
@@ -189,7 +182,7 @@ async def test_a_stray_answer_is_no_task(serve: Serve, connect: Connect, stray: 
 
 
 @pytest.mark.looptime
-async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Connect):
+async def test_an_answer_that_comes_late_is_a_timeout(serve, connect):
     """The server never answers: sent, timed out, and still one POST."""
 
     async def stall(connection: Connection) -> None:
@@ -207,7 +200,7 @@ async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Con
     assert len(server.requests) == 1
 
 
-async def test_a_date_in_the_future_is_waited_for(serve: Serve, connect: Connect):
+async def test_a_date_in_the_future_is_waited_for(serve, connect):
     """Past the cap, the call fails at once, with the number of seconds."""
     date = format_datetime(datetime(2025, 11, 1, 10, 0, 0, tzinfo=UTC), usegmt=True)
     until = format_datetime(datetime(2025, 11, 1, 11, 0, 0, tzinfo=UTC), usegmt=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
-from tests.support.bench import FAST, Connect, Serve
+from tests.support.bench import FAST
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, Script, answering, bound_socket, response
 
@@ -52,9 +52,7 @@ LOSSES: dict[str, Script] = {
 
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("loss", LOSSES)
-async def test_a_lost_search_is_not_sent_again(
-    serve: Serve, connect: Connect, search: str, loss: str
-):
+async def test_a_lost_search_is_not_sent_again(serve, connect, search, loss):
     """One POST; the error says that it may be paid and that this cannot be checked."""
     server = await serve(LOSSES[loss])
     session = await connect(server, timeout=3.0)
@@ -68,9 +66,7 @@ async def test_a_lost_search_is_not_sent_again(
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
-    serve: Serve, connect: Connect, search: str
-):
+async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(serve, connect, search):
     """A good status with an invalid body was paid for."""
     server = await serve(answering(response(200, '{"results":5,"url":5}')))
     session = await connect(server)
@@ -82,7 +78,7 @@ async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, search: str):
+async def test_a_search_that_was_not_sent_is_tried_again(connect, search):
     """A request that was certainly not sent costs nothing, and the error says that it is safe."""
     with bound_socket() as listener:
         session = await connect(f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1")
@@ -95,7 +91,7 @@ async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, searc
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-async def test_cancelling_a_search_sends_nothing_more(serve: Serve, connect: Connect, search: str):
+async def test_cancelling_a_search_sends_nothing_more(serve, connect, search):
     """A cancelled call sends nothing more."""
     server = await serve(_stall)
     session = await connect(server)

@@ -6,9 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from browser_use_async import BrowserUseSession, CallLimits, RetryPolicy, TaskStatus, errors
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, Fault
+from browser_use_async import CallLimits, RetryPolicy, TaskStatus, errors
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.parametrize("most", [1, 7, 100])
-async def test_calls_in_flight_are_bounded(api: FakeApi, open_session: OpenSession, most: int):
+async def test_calls_in_flight_are_bounded(api, open_session, most):
     """Never more at once than allowed, and as many while there are enough calls."""
     session = await open_session(limits=CallLimits(max_in_flight=most))
     task = api.add(lives(1e6))
@@ -27,9 +26,7 @@ async def test_calls_in_flight_are_bounded(api: FakeApi, open_session: OpenSessi
     assert api.most_in_flight == most
 
 
-async def test_a_call_that_is_cancelled_as_it_is_admitted_takes_no_room(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_call_that_is_cancelled_as_it_is_admitted_takes_no_room(api, open_session):
     """Its permit goes to the next call; otherwise such calls would stop the session."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     task = api.add(lives(1e6))
@@ -51,9 +48,7 @@ async def test_a_call_that_is_cancelled_as_it_is_admitted_takes_no_room(
     assert api.count("status") == 2
 
 
-async def test_refusals_of_calls_sent_together_halve_the_window_once(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_refusals_of_calls_sent_together_halve_the_window_once(api, open_session):
     """Twenty of twenty are refused with a 429: ten may run then, and not one."""
     session = await open_session(limits=CallLimits(max_in_flight=20))
     task = api.add(lives(1e6))
@@ -68,7 +63,7 @@ async def test_refusals_of_calls_sent_together_halve_the_window_once(
     assert 8 <= api.most_in_flight <= 12
 
 
-async def test_no_pause_is_longer_than_ten_minutes(api: FakeApi, session: BrowserUseSession):
+async def test_no_pause_is_longer_than_ten_minutes(api, session):
     """One absurd `Retry-After` does not end every wait of the session."""
     task = api.add(lives(30.0))
     api.break_calls("status", {1: Fault(status=429, headers={"Retry-After": "86400"})})
@@ -80,7 +75,7 @@ async def test_no_pause_is_longer_than_ten_minutes(api: FakeApi, session: Browse
 
 
 @pytest.mark.parametrize("idle", [0.0, 60.0])
-async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSession, idle: float):
+async def test_a_rate_spaces_calls_evenly(api, open_session, idle):
     """Twenty calls a second are one every 50 ms, however many wait, also after a pause."""
     session = await open_session(limits=CallLimits(calls_per_second=20))
     task = api.add(lives(1e6))
@@ -95,9 +90,7 @@ async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSessio
 
 
 @pytest.mark.long
-async def test_no_operation_waits_behind_a_thousand_of_another(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_no_operation_waits_behind_a_thousand_of_another(api, open_session):
     """A stop that comes last is among the next calls to be sent."""
     session = await open_session(limits=CallLimits(max_in_flight=2))
     task = api.add(lives(1e6))
@@ -114,7 +107,7 @@ async def test_no_operation_waits_behind_a_thousand_of_another(
     assert loop_time() >= 40.0
 
 
-async def test_stops_go_first(api: FakeApi, open_session: OpenSession):
+async def test_stops_go_first(api, open_session):
     """A stop that comes last is sent next, whatever else waits."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     task = api.add(lives(1e6))
@@ -128,7 +121,7 @@ async def test_stops_go_first(api: FakeApi, open_session: OpenSession):
     assert [call.route for call in api.calls][:2] == ["status", "stop"]
 
 
-async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: OpenSession):
+async def test_calls_of_one_kind_keep_their_order(api, open_session):
     """First come, first served."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     tasks = [api.add(lives(1e6)) for _ in range(50)]
@@ -141,9 +134,7 @@ async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: Op
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_429_halves_what_is_sent_at_once_and_success_restores_it(api, open_session):
     """A service that accepts eight at once gets about that many, without a setting."""
     session = await open_session(retry=RetryPolicy(max_attempts=50, base_delay=0.05, max_delay=0.2))
     task = api.add(lives(1e6))
@@ -161,9 +152,7 @@ async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
     assert loop_time() <= 2000 * 0.1 / 8 * 2.0
 
 
-async def test_what_is_sent_at_once_grows_back_to_the_bound_and_not_beyond(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_what_is_sent_at_once_grows_back_to_the_bound_and_not_beyond(api, open_session):
     """A refusal has halved the window, and answers raise it again by parts of a call."""
     session = await open_session(limits=CallLimits(max_in_flight=3))
     task = api.add(lives(1e6))
@@ -175,7 +164,7 @@ async def test_what_is_sent_at_once_grows_back_to_the_bound_and_not_beyond(
     assert api.most_in_flight == 3
 
 
-async def test_a_cancelled_call_leaves_the_queue(api: FakeApi, open_session: OpenSession):
+async def test_a_cancelled_call_leaves_the_queue(api, open_session):
     """Cancelled in the queue, a call is never sent, and those behind it move up."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     tasks = [api.add(lives(1e6)) for _ in range(10)]
@@ -192,7 +181,7 @@ async def test_a_cancelled_call_leaves_the_queue(api: FakeApi, open_session: Ope
     assert loop_time() == pytest.approx(2.0, abs=0.1)
 
 
-async def test_closing_ends_those_who_queue(api: FakeApi, open_session: OpenSession):
+async def test_closing_ends_those_who_queue(api, open_session):
     """A call in the queue gets `SessionClosedError` and is not sent."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     task = api.add(lives(1e6))
@@ -220,7 +209,7 @@ async def test_closing_ends_those_who_queue(api: FakeApi, open_session: OpenSess
     ],
     ids=str,
 )
-def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
+def test_limits_that_cannot_work_are_refused(wrong):
     """The error names the field."""
     (name,) = wrong
 
@@ -243,9 +232,7 @@ def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
         ("run", 429, "false", 2),  # nothing was executed, and the pause is the rate limiter's
     ],
 )
-async def test_what_the_server_says_about_repeating(
-    api: FakeApi, session: BrowserUseSession, route: str, status: int, said: str, requests: int
-):
+async def test_what_the_server_says_about_repeating(api, session, route, status, said, requests):
     """`X-Should-Retry` is respected for reads and idempotent calls, and for no others."""
     task = api.add(lives(1e6))
     api.break_calls(route, {1: Fault(status=status, headers={"X-Should-Retry": said})})

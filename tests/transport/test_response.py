@@ -5,14 +5,13 @@ import json
 import random
 import time
 import tracemalloc
-from typing import Any
 
 import pytest
 
 from browser_use_async import RetryPolicy, TaskStatus, errors
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS
 from browser_use_async.api.serialization import decode_response
-from tests.support.bench import FAST, ONCE, Connect, Serve
+from tests.support.bench import FAST, ONCE
 from tests.support.hygiene import raises
 from tests.support.patience import PATIENCE
 from tests.support.wire import Connection, answering, response
@@ -38,7 +37,7 @@ NO_JSON = {
 # --- whole ------------------------------------------------------------------------------------
 
 
-async def test_a_body_that_ends_with_the_connection_must_be_whole(serve: Serve, connect: Connect):
+async def test_a_body_that_ends_with_the_connection_must_be_whole(serve, connect):
     """No length, and the connection breaks in the middle: repeated, as it is a read."""
 
     async def cut_first(connection: Connection) -> None:
@@ -59,7 +58,7 @@ async def test_a_body_that_ends_with_the_connection_must_be_whole(serve: Serve, 
 
 @pytest.mark.long
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
-async def test_no_part_of_an_answer_is_believed(serve: Serve, connect: Connect, *, rudely: bool):
+async def test_no_part_of_an_answer_is_believed(serve, connect, *, rudely):
     """No length, and the connection ends after each single byte of the body."""
     cuts = iter(range(len(TASK)))
 
@@ -86,7 +85,7 @@ async def test_no_part_of_an_answer_is_believed(serve: Serve, connect: Connect, 
 
 
 @pytest.mark.parametrize("status", list(TaskStatus), ids=str)
-def test_no_part_of_a_bare_status_is_another_status(status: TaskStatus):
+def test_no_part_of_a_bare_status_is_another_status(status):
     """A status without quotes has no visible end, but a part of it is no other status."""
     for cut in range(1, len(status)):
         left = decode_response(GET_TASK_STATUS, status.value[:cut].encode())
@@ -99,9 +98,7 @@ def test_no_part_of_a_bare_status_is_another_status(status: TaskStatus):
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("flood", ["a drip", "a drip of headers", "1xx without end"])
-async def test_an_answer_that_never_ends_is_stopped(
-    serve: Serve, connect: Connect, looptime: Any, flood: str
-):
+async def test_an_answer_that_never_ends_is_stopped(serve, connect, looptime, flood):
     """Bytes that keep coming do not keep an attempt alive beyond its timeout."""
 
     async def script(connection: Connection) -> None:
@@ -126,7 +123,7 @@ async def test_an_answer_that_never_ends_is_stopped(
     assert caught.value.sent is True
 
 
-async def test_a_flood_of_interim_answers_is_stopped(serve: Serve, connect: Connect):
+async def test_a_flood_of_interim_answers_is_stopped(serve, connect):
     """As many 1xx answers as a connection transfers, in real time: the client disconnects."""
     sent = 0
 
@@ -150,7 +147,7 @@ async def test_a_flood_of_interim_answers_is_stopped(serve: Serve, connect: Conn
 # --- its content ------------------------------------------------------------------------------
 
 
-async def test_what_is_no_clean_json_is_one_typed_error(serve: Serve, connect: Connect):
+async def test_what_is_no_clean_json_is_one_typed_error(serve, connect):
     """Eight kinds of it, at calls that answer an object, a list of rows, a word and a flag."""
     typed = calls = 0
     for kind, body in NO_JSON.items():
@@ -171,7 +168,7 @@ async def test_what_is_no_clean_json_is_one_typed_error(serve: Serve, connect: C
     assert typed == 8
 
 
-async def test_a_web_page_is_no_answer(serve: Serve, connect: Connect):
+async def test_a_web_page_is_no_answer(serve, connect):
     """HTML with status 200 is requested again, then reported with a hint about base_url."""
     page = response(200, "<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
     server = await serve(answering(page))
@@ -186,7 +183,7 @@ async def test_a_web_page_is_no_answer(serve: Serve, connect: Connect):
     assert "Sign in" not in str(caught.value)
 
 
-async def test_the_content_type_does_not_matter(serve: Serve, connect: Connect):
+async def test_the_content_type_does_not_matter(serve, connect):
     """Some proxies rename the type of JSON."""
     body = response(200, '{"balance":"5"}', content_type="text/plain")
     server = await serve(answering(body))
@@ -196,7 +193,7 @@ async def test_the_content_type_does_not_matter(serve: Serve, connect: Connect):
 
 
 @pytest.mark.parametrize("body", ["", "null", "{}", "[]", "ok", "<p>done</p>"])
-async def test_calls_that_answer_nothing_take_anything(serve: Serve, connect: Connect, body: str):
+async def test_calls_that_answer_nothing_take_anything(serve, connect, body):
     """The answer to stop differs between servers and has no meaning."""
     server = await serve(answering(response(200, body)))
     session = await connect(server)
@@ -206,7 +203,7 @@ async def test_calls_that_answer_nothing_take_anything(serve: Serve, connect: Co
     assert len(server.requests) == 1
 
 
-async def test_an_empty_answer_is_none_where_one_is_promised(serve: Serve, connect: Connect):
+async def test_an_empty_answer_is_none_where_one_is_promised(serve, connect):
     """An empty 200 to a read is requested again, then an error."""
     server = await serve(answering(response(200, ""), response(200, '"paused"')))
     session = await connect(server)
@@ -215,7 +212,7 @@ async def test_an_empty_answer_is_none_where_one_is_promised(serve: Serve, conne
     assert len(server.requests) == 2
 
 
-async def test_an_answer_about_another_task_is_not_passed_on(serve: Serve, connect: Connect):
+async def test_an_answer_about_another_task_is_not_passed_on(serve, connect):
     """The call is repeated once; if the answer stays wrong, the error says so."""
     other = response(200, TASK.replace('"t-1"', '"t-2"'))
     server = await serve(answering(other, response(200, TASK), other))
@@ -244,9 +241,7 @@ PROFILE = {
 
 
 @pytest.mark.parametrize("verb", ["get", "update"])
-async def test_an_answer_about_another_profile_is_not_passed_on(
-    serve: Serve, connect: Connect, verb: str
-):
+async def test_an_answer_about_another_profile_is_not_passed_on(serve, connect, verb):
     """Profiles are checked by their ids as tasks are."""
     other = response(200, json.dumps({**PROFILE, "profile_id": "p-2"}))
     server = await serve(answering(other, response(200, json.dumps(PROFILE)), other))
@@ -263,7 +258,7 @@ async def test_an_answer_about_another_profile_is_not_passed_on(
 
 
 @pytest.mark.parametrize("kind", ["another task", "a field that is missing"])
-async def test_the_same_wrong_answer_is_asked_for_twice(serve: Serve, connect: Connect, kind: str):
+async def test_the_same_wrong_answer_is_asked_for_twice(serve, connect, kind):
     """A new connection gave it again, so it is no mix-up and a third attempt would not help."""
     task = json.loads(TASK)
     wrong = {**task, "id": "t-2"}
@@ -279,7 +274,7 @@ async def test_the_same_wrong_answer_is_asked_for_twice(serve: Serve, connect: C
     assert len(server.requests) == 2
 
 
-async def test_wrong_answers_that_differ_are_asked_for_again(serve: Serve, connect: Connect):
+async def test_wrong_answers_that_differ_are_asked_for_again(serve, connect):
     """The answers that a proxy mixes up are about another task each time."""
     others = [response(200, TASK.replace('"t-1"', f'"t-{number}"')) for number in (2, 3, 4)]
     server = await serve(answering(*others, response(200, TASK)))
@@ -290,7 +285,7 @@ async def test_wrong_answers_that_differ_are_asked_for_again(serve: Serve, conne
 
 
 @pytest.mark.parametrize("wrong", ["t-2", "", "T-1", "t-1 ", "t-10", 1])
-async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: Any):
+async def test_an_id_is_equal_or_wrong(serve, connect, wrong):
     """A similar id is another one."""
     server = await serve(answering(response(200, json.dumps({**json.loads(TASK), "id": wrong}))))
     session = await connect(server, retry=ONCE)
@@ -302,7 +297,7 @@ async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: An
 
 
 @pytest.mark.long
-async def test_mixed_up_answers_reach_no_caller(serve: Serve, connect: Connect):
+async def test_mixed_up_answers_reach_no_caller(serve, connect):
     """Of a thousand calls at once every third is answered with another task."""
     draw = random.Random(17)
     mixed_up = 0
@@ -328,7 +323,7 @@ async def test_mixed_up_answers_reach_no_caller(serve: Serve, connect: Connect):
     assert mixed_up > 300
 
 
-async def test_a_mix_up_leaves_the_connection(serve: Serve, connect: Connect):
+async def test_a_mix_up_leaves_the_connection(serve, connect):
     """A connection with a foreign answer is not used again."""
     other = response(200, TASK.replace('"t-1"', '"t-2"'))
     server = await serve(answering(other, response(200, TASK)))
@@ -340,7 +335,7 @@ async def test_a_mix_up_leaves_the_connection(serve: Serve, connect: Connect):
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_noise_is_an_error_and_never_a_crash(serve: Serve, connect: Connect, seed: int):
+async def test_noise_is_an_error_and_never_a_crash(serve, connect, seed):
     """Random bytes as body, at every call: a typed error or a value of the promised type."""
     noise = random.Random(seed).randbytes(200)
     server = await serve(answering(response(200, noise)))
@@ -362,9 +357,7 @@ async def test_noise_is_an_error_and_never_a_crash(serve: Serve, connect: Connec
 
 
 @pytest.mark.parametrize("row", ['{"id":"t-%d","task":"","status":"finished"}', '{"x":%d}'])
-async def test_a_list_of_many_more_rows_than_asked_for_is_not_read(
-    serve: Serve, connect: Connect, row: str
-):
+async def test_a_list_of_many_more_rows_than_asked_for_is_not_read(serve, connect, row):
     """Of a page of ten rows with 300,000, no more than 2,000 objects are created."""
     rows = ",".join(row % number for number in range(300_000)).encode()
     page = b'{"tasks":[' + rows + b'],"total_count":300000,"page":1,"limit":10,"total_pages":1}'
@@ -382,7 +375,7 @@ async def test_a_list_of_many_more_rows_than_asked_for_is_not_read(
     assert peak < 12 * len(page)  # of which copies of the bytes are most
 
 
-async def test_few_rows_may_be_large(serve: Serve, connect: Connect):
+async def test_few_rows_may_be_large(serve, connect):
     """The control: ten tasks with a megabyte of output each are read, braces and all."""
     task = {**json.loads(TASK), "output": '{"id": 1},' * 100_000}
     page = {"tasks": [task] * 10, "total_count": 10, "page": 1, "limit": 10, "total_pages": 1}

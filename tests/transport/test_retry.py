@@ -13,12 +13,12 @@ import pytest
 import tenacity
 from multidict import CIMultiDict
 
-from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled, TaskStatus, errors
+from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
 from browser_use_async.api.endpoint_table import ENDPOINTS, Effect
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply
 from browser_use_async.transport.retry import may_try_again
-from tests.support.bench import FAST, Connect, Serve
-from tests.support.fake_api import FakeApi, Fault
+from tests.support.bench import FAST
+from tests.support.fake_api import Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, answering, response
@@ -34,9 +34,7 @@ def _outcome(status: int | None = None, kind: OutcomeKind = OutcomeKind.AMBIGUOU
 
 @pytest.mark.parametrize("status", TRANSIENT)
 @pytest.mark.parametrize("verb", ["get_status", "stop"])
-async def test_transient_failures_of_free_calls_are_repeated(
-    serve: Serve, connect: Connect, status: int, verb: str
-):
+async def test_transient_failures_of_free_calls_are_repeated(serve, connect, status, verb):
     """Reads and idempotent calls succeed as soon as the service works."""
     server = await serve(answering(response(status), response(status), RUNNING))
     events: list[Any] = []
@@ -50,7 +48,7 @@ async def test_transient_failures_of_free_calls_are_repeated(
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 418, 422, 501])
-async def test_final_answers_are_not_repeated(serve: Serve, connect: Connect, status: int):
+async def test_final_answers_are_not_repeated(serve, connect, status):
     """A call that would get the same answer again is sent once."""
     server = await serve(answering(response(status, '{"detail":"no"}')))
     session = await connect(server)
@@ -61,7 +59,7 @@ async def test_final_answers_are_not_repeated(serve: Serve, connect: Connect, st
     assert len(server.requests) == 1
 
 
-async def test_attempts_end_where_the_policy_says(serve: Serve, connect: Connect):
+async def test_attempts_end_where_the_policy_says(serve, connect):
     """The last failure is raised, with the number of attempts."""
     server = await serve(answering(response(503, '{"message":"come back later"}')))
     session = await connect(server, retry=RetryPolicy(max_attempts=3, base_delay=0.001))
@@ -136,7 +134,7 @@ def test_what_the_server_asks_for_is_a_floor():
 
 
 @pytest.mark.long
-async def test_calls_that_are_repeated_at_once_stay_apart(serve: Serve, connect: Connect):
+async def test_calls_that_are_repeated_at_once_stay_apart(serve, connect):
     """1,000 concurrent calls whose first attempts fail: each gets the answer to its own."""
     seen: set[str] = set()
 
@@ -188,9 +186,7 @@ async def _a_moment(_state: tenacity.RetryCallState) -> float:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("jump", [-3600, 3600])
-async def test_a_jump_of_the_wall_clock_changes_nothing(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, jump: int
-):
+async def test_a_jump_of_the_wall_clock_changes_nothing(serve, connect, monkeypatch, jump):
     """The clock jumps in the middle of a pause, whose length stays the same."""
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 2.0))
@@ -203,7 +199,7 @@ async def test_a_jump_of_the_wall_clock_changes_nothing(
     assert 5 <= loop.time() <= 6
 
 
-async def test_events_say_what_went_wrong(serve: Serve, connect: Connect):
+async def test_events_say_what_went_wrong(serve, connect):
     """`on_event` gets each pause: the call, the task, the attempt, the length and the reason."""
     server = await serve(answering(response(503), RUNNING))
     events: list[Any] = []
@@ -216,9 +212,7 @@ async def test_events_say_what_went_wrong(serve: Serve, connect: Connect):
     assert 0 <= event.pause <= FAST.base_delay
 
 
-async def test_an_observer_that_raises_does_no_harm(
-    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
-):
+async def test_an_observer_that_raises_does_no_harm(serve, connect, caplog):
     """An exception of the user's callback is logged and not raised."""
     server = await serve(answering(response(503), RUNNING))
 
@@ -235,7 +229,7 @@ async def test_an_observer_that_raises_does_no_harm(
 
 
 @pytest.mark.looptime
-async def test_cancelling_a_pause_ends_the_call(serve: Serve, connect: Connect):
+async def test_cancelling_a_pause_ends_the_call(serve, connect):
     """A call between two attempts is cancelled at once, and sends nothing more."""
     server = await serve(answering(response(429, "{}", [("Retry-After", "30")])))
     session = await connect(server)
@@ -261,7 +255,7 @@ async def test_cancelling_a_pause_ends_the_call(serve: Serve, connect: Connect):
     ],
     ids=str,
 )
-def test_policies_that_cannot_work_are_refused(options: dict[str, Any]):
+def test_policies_that_cannot_work_are_refused(options):
     """The error names the option."""
     with raises(errors.ConfigurationError) as caught:
         RetryPolicy(**options)
@@ -288,9 +282,7 @@ def test_a_pause_by_date_is_capped_as_well():
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("between", [Fault(status=200, body="{}"), Fault(status=503)])
-async def test_answers_that_are_wrong_in_different_ways_are_asked_for_again(
-    api: FakeApi, session: BrowserUseSession, between: Fault
-):
+async def test_answers_that_are_wrong_in_different_ways_are_asked_for_again(api, session, between):
     """Only the same mistake twice in a row is the service's final answer."""
     task = api.add(lives(1e6))
     wrong = Fault(status=200, body='{"id": 5}')

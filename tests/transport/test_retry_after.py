@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from multidict import CIMultiDict
 from browser_use_async import RetryPolicy
 from browser_use_async.errors import RateLimitError
 from browser_use_async.transport.retry import retry_after_seconds
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import raises
 from tests.support.wire import answering, response
 
@@ -48,7 +46,7 @@ TABLE: list[tuple[str, float | None]] = [
 
 
 @pytest.mark.parametrize(("text", "seconds"), TABLE, ids=[repr(row[0][:30]) for row in TABLE])
-def test_only_plain_seconds_and_dates_count(text: str, seconds: float | None):
+def test_only_plain_seconds_and_dates_count(text, seconds):
     """Values that servers send, and some that no parser should accept."""
     headers = CIMultiDict({"retry-after": text, "date": DATE})
 
@@ -61,7 +59,7 @@ def test_no_header_asks_for_nothing():
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(0), timedelta(days=1)])
-def test_the_clock_of_this_machine_does_not_matter(skew: timedelta):
+def test_the_clock_of_this_machine_does_not_matter(skew):
     """A date is compared with the server's own, so a day of difference changes nothing."""
     there = datetime.now(UTC) + skew
     headers = CIMultiDict(
@@ -75,9 +73,7 @@ def test_the_clock_of_this_machine_does_not_matter(skew: timedelta):
 
 
 @pytest.mark.looptime
-async def test_a_call_waits_until_the_date_whatever_the_clock_says(
-    serve: Serve, connect: Connect, looptime: Any
-):
+async def test_a_call_waits_until_the_date_whatever_the_clock_says(serve, connect, looptime):
     """On the wire, with clocks that differ by up to a day, the pause is right to a second."""
     errors: list[float] = []
 
@@ -107,7 +103,7 @@ def test_without_a_date_the_clock_of_this_machine_serves():
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_no_header_crashes_or_gives_nonsense(text: str, date: str):
+def test_no_header_crashes_or_gives_nonsense(text, date):
     """For any headers, the result is a sensible number of seconds or none."""
     seconds = retry_after_seconds(CIMultiDict({"Retry-After": text, "Date": date}))
 
@@ -117,9 +113,7 @@ def test_no_header_crashes_or_gives_nonsense(text: str, date: str):
 @pytest.mark.looptime
 @pytest.mark.parametrize("text", ["3600", "999999999", "60.5"])
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_pause_above_the_cap_fails_at_once(
-    serve: Serve, connect: Connect, looptime: Any, text: str, status: int
-):
+async def test_a_pause_above_the_cap_fails_at_once(serve, connect, looptime, text, status):
     """No sleep, one request, and the number of seconds in the error."""
     server = await serve(answering(response(status, "{}", [("Retry-After", text)])))
     session = await connect(server, retry=RetryPolicy())

@@ -5,7 +5,6 @@ import copy
 import json
 import pickle
 import traceback
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -19,7 +18,6 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types.secrets import Secret
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import KEY, SECRET, assert_hides_secrets, raises
 from tests.support.wire import Connection, answering, response
 
@@ -41,7 +39,7 @@ def _holders() -> list[object]:
 
 
 @pytest.mark.parametrize("place", range(11))
-def test_no_object_shows_its_secret(place: int):
+def test_no_object_shows_its_secret(place):
     """Repr, str, format and vars of all objects with a secret, and of their parts."""
     holder = _holders()[place]
 
@@ -58,7 +56,7 @@ def test_no_object_shows_its_secret(place: int):
 
 
 @pytest.mark.parametrize("place", range(11))
-def test_secrets_do_not_travel(place: int):
+def test_secrets_do_not_travel(place):
     """Pickling, copying deeply and JSON are refused."""
     holder = _holders()[place]
 
@@ -98,7 +96,7 @@ def test_secrets_do_not_travel(place: int):
         ("HTTPS://API.EXAMPLE.COM/api/v1", True),
     ],
 )
-def test_base_urls_that_would_leak_are_refused(base_url: str, *, accepted: bool):
+def test_base_urls_that_would_leak_are_refused(base_url, *, accepted):
     """Unencrypted only to this machine; the error shows what a base URL looks like."""
     if accepted:
         session = BrowserUseSession(api_key=KEY, base_url=base_url)
@@ -112,7 +110,7 @@ def test_base_urls_that_would_leak_are_refused(base_url: str, *, accepted: bool)
 
 
 @pytest.mark.parametrize("base_url", [5, b"https://api.example.com", object()])
-def test_a_base_url_of_another_type_is_refused(base_url: Any):
+def test_a_base_url_of_another_type_is_refused(base_url):
     """Only a text can be a URL."""
     with raises(errors.ConfigurationError):
         BrowserUseSession(base_url=base_url)
@@ -141,7 +139,7 @@ KEYS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_unusable_keys_are_refused_without_an_echo(kind: str):
+def test_unusable_keys_are_refused_without_an_echo(kind):
     """The error says what is wrong with the key and never shows it."""
     with pytest.raises(errors.ConfigurationError, match="the API key") as caught:
         BrowserUseSession(api_key=KEYS[kind])
@@ -151,7 +149,7 @@ def test_unusable_keys_are_refused_without_an_echo(kind: str):
 
 
 @pytest.mark.parametrize("kind", ["a line break", "a space inside", "not ASCII", "quotation marks"])
-def test_unusable_keys_in_the_environment_are_refused(monkeypatch: pytest.MonkeyPatch, kind: str):
+def test_unusable_keys_in_the_environment_are_refused(monkeypatch, kind):
     """The same for a key that comes from the environment."""
     monkeypatch.setenv("BROWSER_USE_API_KEY", KEYS[kind])
 
@@ -165,7 +163,7 @@ def test_unusable_keys_in_the_environment_are_refused(monkeypatch: pytest.Monkey
     ("option", "value"),
     [("base_url", "nonsense"), ("timeout", -1), ("http", "a session")],
 )
-def test_a_good_key_is_not_shown_when_another_option_is_refused(option: str, value: Any):
+def test_a_good_key_is_not_shown_when_another_option_is_refused(option, value):
     """A traceback with locals shows frames that were given the key."""
     with pytest.raises((errors.ConfigurationError, AttributeError)) as caught:
         BrowserUseSession(api_key=KEY, **{option: value})
@@ -174,7 +172,7 @@ def test_a_good_key_is_not_shown_when_another_option_is_refused(option: str, val
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "soon", float("nan"), float("inf"), True, []])
-def test_timeouts_that_cannot_work_are_refused(timeout: Any):
+def test_timeouts_that_cannot_work_are_refused(timeout):
     """Seconds above 0, and a number."""
     with raises(errors.ConfigurationError) as caught:
         BrowserUseSession(timeout=timeout)
@@ -182,7 +180,7 @@ def test_timeouts_that_cannot_work_are_refused(timeout: Any):
     assert "timeout must be a number of seconds" in str(caught.value)
 
 
-def test_arguments_precede_the_environment(monkeypatch: pytest.MonkeyPatch):
+def test_arguments_precede_the_environment(monkeypatch):
     """Argument, then environment, then default."""
     monkeypatch.setenv("BROWSER_USE_API_KEY", "from-the-environment")
     monkeypatch.setenv("BROWSER_USE_BASE_URL", "https://v1.example.com/api/v1/")
@@ -207,9 +205,7 @@ def test_arguments_precede_the_environment(monkeypatch: pytest.MonkeyPatch):
     ("name", "value"),
     [("TIMEOUT", "soon"), ("TIMEOUT", "0"), ("BASE_URL", "127.0.0.1:8765/api/v1")],
 )
-def test_a_variable_that_cannot_work_is_named(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-):
+def test_a_variable_that_cannot_work_is_named(monkeypatch, name, value):
     """The error names the variable, and no argument that was not given."""
     monkeypatch.setenv(f"BROWSER_USE_{name}", value)
 
@@ -219,9 +215,7 @@ def test_a_variable_that_cannot_work_is_named(
     assert str(caught.value).startswith(f"BROWSER_USE_{name} ")
 
 
-async def test_the_environment_does_not_redirect_the_key(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+async def test_the_environment_does_not_redirect_the_key(serve, connect, monkeypatch, tmp_path):
     """Proxies and netrc of the environment are ignored: the proxy gets no byte."""
     proxy = await serve(answering(RUNNING))
     netrc = tmp_path / "netrc"
@@ -241,9 +235,7 @@ async def test_the_environment_does_not_redirect_the_key(
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(407, 1), (403, 1), (502, 4)])
-async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
-    serve: Serve, connect: Connect, status: int, attempts: int
-):
+async def test_a_proxy_that_refuses_has_not_passed_the_call_on(serve, connect, status, attempts):
     """The proxy that was set gets no key; its refusal means that nothing was sent."""
     proxy = await serve(answering(response(status, "")))
     session = await connect(
@@ -261,7 +253,7 @@ async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
     assert KEY.encode() not in b"".join(each.raw for each in proxy.requests)
 
 
-async def test_cookies_are_not_kept(serve: Serve, connect: Connect):
+async def test_cookies_are_not_kept(serve, connect):
     """A cookie of a server is never sent back."""
     setting = response(200, '"running"', [("Set-Cookie", "tracker=1; Path=/")])
     server = await serve(answering(setting))
@@ -282,9 +274,7 @@ ECHOES = [
 
 
 @pytest.mark.parametrize("place", range(len(ECHOES)))
-async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
-    serve: Serve, connect: Connect, place: int
-):
+async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(serve, connect, place):
     """The key in an error's text is masked, wherever the server put it."""
     server = await serve(answering(ECHOES[place]))
     session = await connect(server)
@@ -295,7 +285,7 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     assert_hides_secrets(caught.value)
 
 
-async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve: Serve, connect: Connect):
+async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve, connect):
     """Known limit: frames of aiohttp contain the key while a call is cancelled; ours do not."""
 
     async def stall(connection: Connection) -> None:

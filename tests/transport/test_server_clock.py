@@ -19,7 +19,7 @@ def _from_dates(*dates: str) -> ServerClock:
     return clock
 
 
-async def test_it_goes_on_with_the_loop() -> None:
+async def test_it_goes_on_with_the_loop():
     """After two answers the time is that of their `Date`, and continues with the loop's time."""
     clock = _from_dates(DATE, DATE)
 
@@ -37,18 +37,18 @@ async def test_it_goes_on_with_the_loop() -> None:
     "date",
     ["", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"],
 )
-async def test_an_invalid_date_is_ignored(date: str) -> None:
+async def test_an_invalid_date_is_ignored(date):
     """Answers without a readable `Date` of this age leave the time unknown."""
     assert _from_dates(date, date).now() is None
 
 
 @pytest.mark.parametrize("dates", [(), (DATE,), (DATE, AN_HOUR_LATER), (AN_HOUR_LATER, DATE)])
-async def test_a_single_answer_is_not_believed(dates: tuple[str, ...]) -> None:
+async def test_a_single_answer_is_not_believed(dates):
     """A single `Date` may be a cache's."""
     assert _from_dates(*dates).now() is None
 
 
-async def test_a_wrong_date_is_overcome() -> None:
+async def test_a_wrong_date_is_overcome():
     """Once two answers agree again the time is known again."""
     now = _from_dates(DATE, AN_HOUR_LATER, DATE, DATE).now()
 

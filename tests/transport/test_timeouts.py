@@ -3,19 +3,16 @@
 import asyncio
 import contextlib
 from collections import Counter
-from typing import Any
 
 import pytest
 
 from browser_use_async import CallLimits, errors
-from tests.support.bench import ONCE, Connect, Serve
+from tests.support.bench import ONCE
 from tests.support.wire import Connection
 
 
 @pytest.mark.looptime
-async def test_no_loop_of_calls_overruns_its_deadline(
-    serve: Serve, connect: Connect, looptime: Any
-):
+async def test_no_loop_of_calls_overruns_its_deadline(serve, connect, looptime):
     """200 loops whose calls may each take just as long as the loop: none begins another call."""
     limit = 3.0  # aiohttp would round a timeout above 5 s up, out of the turn that matters here
 

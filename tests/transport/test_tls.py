@@ -12,8 +12,6 @@ import pytest
 import browser_use_async
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import APIConnectionError
-from tests.support.bench import Connect, Serve
-from tests.support.certificates import Certificate
 from tests.support.hygiene import raises
 from tests.support.wire import answering, response
 
@@ -49,9 +47,7 @@ OLD = [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1]
 
 
 @pytest.mark.parametrize("version", OLD, ids=["1.0", "1.1"])
-async def test_old_versions_are_refused(
-    serve: Serve, connect: Connect, certificate: Certificate, version: ssl.TLSVersion
-):
+async def test_old_versions_are_refused(serve, connect, certificate, version):
     """A server that speaks nothing newer than TLS 1.1 gets no request."""
     try:
         willing = _handshake(
@@ -83,7 +79,7 @@ def test_no_option_turns_certificates_off():
 
 
 @pytest.mark.parametrize("value", [False, True, 0, "no", ssl.CERT_NONE])
-def test_the_context_cannot_be_a_switch(value: object):
+def test_the_context_cannot_be_a_switch(value):
     """Aiohttp's own `ssl=False`, which checks nothing, is refused when the session is created."""
     with raises(browser_use_async.errors.ConfigurationError) as caught:
         BrowserUseSession(api_key="bu_1", ssl=value)  # type: ignore[arg-type]

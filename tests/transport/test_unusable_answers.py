@@ -6,7 +6,6 @@ import pytest
 
 from browser_use_async import errors
 from browser_use_async.transport.response import OutcomeKind
-from tests.support.bench import Connect, Serve
 from tests.support.hygiene import assert_hides_secrets, raises
 from tests.support.wire import Connection, response
 from tests.transport.one_submission import TEN_PAIRS, finishing, kind_of
@@ -34,7 +33,7 @@ UNUSABLE: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("body", UNUSABLE)
-async def test_an_unusable_answer_is_ambiguous(serve: Serve, connect: Connect, body: str):
+async def test_an_unusable_answer_is_ambiguous(serve, connect, body):
     """A good status without a task's id: something was created, and it is not known what."""
     server = await serve(finishing(UNUSABLE[body]))
     session = await connect(server)
@@ -65,9 +64,7 @@ MALFORMED: dict[str, bytes] = {
 
 @pytest.mark.parametrize("kind", MALFORMED)
 @pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "head first"])
-async def test_malformed_http_is_ambiguous(
-    serve: Serve, connect: Connect, kind: str, *, in_pieces: bool
-):
+async def test_malformed_http_is_ambiguous(serve, connect, kind, *, in_pieces):
     """Aiohttp reports broken replies as status 400; the service has refused nothing."""
     data = MALFORMED[kind]
     cut = data.find(b"\r\n\r\n") + 4 if in_pieces else len(data)

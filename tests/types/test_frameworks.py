@@ -35,7 +35,7 @@ class Report(BaseModel):
     others: list[Task] = []
 
 
-def test_a_task_in_a_model() -> None:
+def test_a_task_in_a_model():
     """It is accepted unchanged, written as JSON without what grants access, and read back."""
     report = Report(title="Weekly", task=TASK)
 
@@ -49,7 +49,7 @@ def test_a_task_in_a_model() -> None:
     assert Report.model_validate_json(whole) == report
 
 
-def test_what_is_no_task_is_named_with_its_place() -> None:
+def test_what_is_no_task_is_named_with_its_place():
     """Pydantic names the place in the model, and the SDK the place in the task."""
     with pytest.raises(ValidationError) as caught:
         Report.model_validate({"title": "x", "task": {"id": "t-1"}, "others": [5]})
@@ -61,7 +61,7 @@ def test_what_is_no_task_is_named_with_its_place() -> None:
 
 
 @EACH
-def test_every_response_is_a_type_of_pydantic(response: Any) -> None:
+def test_every_response_is_a_type_of_pydantic(response):
     """Each class is read and written, and has a JSON schema with its fields."""
     adapter: TypeAdapter[Any] = TypeAdapter(type(response))
 
@@ -73,7 +73,7 @@ def test_every_response_is_a_type_of_pydantic(response: Any) -> None:
         assert response.to_dict(include_secrets=True).keys() <= schema["properties"].keys()
 
 
-def test_a_parsed_task_parses_in_pydantic() -> None:
+def test_a_parsed_task_parses_in_pydantic():
     """Its output is parsed into the type of the annotation."""
     adapter = TypeAdapter(ParsedTask[Row])
     finished = {**TASK.to_dict(), "status": "finished", "output": '{"name": "a"}'}
@@ -101,7 +101,7 @@ async def _get(application: FastAPI, path: str) -> Any:
     return json.loads(b"".join(each.get("body", b"") for each in sent[1:]))
 
 
-async def test_a_route_returns_a_task() -> None:
+async def test_a_route_returns_a_task():
     """The OpenAPI document has one schema `Task` with its fields, and the response has them."""
     application = FastAPI()
 
@@ -126,7 +126,7 @@ async def test_a_route_returns_a_task() -> None:
     assert schemas["TaskPage"]["properties"]["tasks"]["items"] == {"$ref": f"{named}TaskSummary"}
 
 
-def test_a_parsed_task_is_named_with_its_type() -> None:
+def test_a_parsed_task_is_named_with_its_type():
     """Two of them in one document are two schemas, each parsed into its own type."""
 
     class Both(BaseModel):
@@ -143,14 +143,14 @@ def test_a_parsed_task_is_named_with_its_type() -> None:
     assert [read.rows.parsed, read.again.parsed] == [[read.row.parsed]] * 2
 
 
-def test_jsonable_encoder() -> None:
+def test_jsonable_encoder():
     """Alone and within other objects."""
     assert jsonable_encoder(TASK) == TASK.to_dict()
     assert jsonable_encoder({"tasks": [TASK]}) == {"tasks": [TASK.to_dict()]}
     assert jsonable_encoder(Report(title="x", task=TASK))["task"] == TASK.to_dict()
 
 
-def test_json_schemas_name_what_is_required() -> None:
+def test_json_schemas_name_what_is_required():
     """As in the API."""
     schema = TypeAdapter(ScheduledTask).json_schema()
 
@@ -162,7 +162,7 @@ def test_json_schemas_name_what_is_required() -> None:
     assert TypeAdapter(BrowserProfile).json_schema()["properties"]["persist"] == {"type": "boolean"}
 
 
-def test_without_pydantic_nothing_is_missed() -> None:
+def test_without_pydantic_nothing_is_missed():
     """Writing and reading JSON does not import it."""
     program = (
         "import sys; from browser_use_async import Task; "

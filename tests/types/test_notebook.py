@@ -5,7 +5,6 @@ import pickle
 from datetime import UTC, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -25,8 +24,7 @@ from browser_use_async.types import (
     TaskSummary,
 )
 from browser_use_async.types.notebook import progress_html
-from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.fake_api import FakeTask
 from tests.support.hygiene import KEY
 from tests.types.test_responses import RESPONSES
 
@@ -64,7 +62,7 @@ def _page(shown: Any) -> _Page:
     return _Page(shown._repr_html_())
 
 
-def test_a_task_shows_its_status_its_steps_and_its_live_link() -> None:
+def test_a_task_shows_its_status_its_steps_and_its_live_link():
     """Foreign content is text, never markup."""
     page = _page(attrs.evolve(RUNNING, live_url=LIVE))
 
@@ -77,7 +75,7 @@ def test_a_task_shows_its_status_its_steps_and_its_live_link() -> None:
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "data:text/html,canary", 'https://x/"onclick="y', "http://[", ""]
 )
-def test_a_hostile_live_url_is_no_link(url: str) -> None:
+def test_a_hostile_live_url_is_no_link(url):
     """Only web addresses become links, and none leaves its quotes."""
     page = _page(attrs.evolve(RUNNING, live_url=url))
 
@@ -86,7 +84,7 @@ def test_a_hostile_live_url_is_no_link(url: str) -> None:
     assert "canary" not in page.text
 
 
-def test_an_ended_task_has_no_link() -> None:
+def test_an_ended_task_has_no_link():
     """A stored notebook that is passed on does not contain it."""
     ended = attrs.evolve(RUNNING, live_url=LIVE, status=TaskStatus.FAILED)
 
@@ -94,7 +92,7 @@ def test_an_ended_task_has_no_link() -> None:
     assert "live" not in _page(ended).text
 
 
-def test_a_long_output_is_cut() -> None:
+def test_a_long_output_is_cut():
     """A notebook stays readable; the output itself is unchanged."""
     ended = attrs.evolve(RUNNING, output="x" * 100_000, steps=[TaskStep("s", 1)] * 5000)
 
@@ -103,7 +101,7 @@ def test_a_long_output_is_cut() -> None:
 
 
 @pytest.mark.parametrize("response", RESPONSES, ids=[type(each).__name__ for each in RESPONSES])
-def test_every_response_is_a_table(response: Any) -> None:
+def test_every_response_is_a_table(response):
     """Fields that a repr hides stay hidden, except those that have a call of their own."""
     page = _page(response)
 
@@ -112,7 +110,7 @@ def test_every_response_is_a_table(response: Any) -> None:
     assert type(response).__name__ in page.text or page.text.startswith(("Task", "Recordings"))
 
 
-def test_a_page_shows_its_rows() -> None:
+def test_a_page_shows_its_rows():
     """One line for each, with the columns that have values, and the figures above."""
     rows = [TaskSummary(f"t-{n}", EVIL, TaskStatus.RUNNING, None, live_url=LIVE) for n in (1, 2)]
     page = _page(TaskPage(rows, total_pages=3, page=1, limit=2, total_count=6))
@@ -124,7 +122,7 @@ def test_a_page_shows_its_rows() -> None:
     assert "canary" not in page.text
 
 
-def test_a_text_cannot_turn_the_direction_of_another() -> None:
+def test_a_text_cannot_turn_the_direction_of_another():
     """An override in it, as in a name that only seems to end in `.pdf`, shows its code."""
     page = _page(attrs.evolve(RUNNING, task="invoice\u202efdp.exe\u2066"))
 
@@ -132,7 +130,7 @@ def test_a_text_cannot_turn_the_direction_of_another() -> None:
     assert "\u202e" not in page.text
 
 
-def test_a_long_page_is_cut() -> None:
+def test_a_long_page_is_cut():
     """The first two hundred rows, and how many there are."""
     rows = [TaskSummary(str(n), "x" * 5_000, TaskStatus.RUNNING, None) for n in range(500)]
     page = _page(TaskPage(rows, total_pages=1, page=1, limit=500, total_count=500))
@@ -142,12 +140,12 @@ def test_a_long_page_is_cut() -> None:
     assert len(page.text) < 60_000
 
 
-def test_a_balance_is_money() -> None:
+def test_a_balance_is_money():
     """In cents, as the API has it, and in dollars."""
     assert _page(Balance(Decimal("995023.5"))).text == "Balancecents995023.5 ($9,950.24)"
 
 
-def test_the_figures_of_a_batch_are_a_table() -> None:
+def test_the_figures_of_a_batch_are_a_table():
     """Those that are not 0, with the forecast and without a word about the others."""
     about = Forecast(items=70, ends=30, cents=Decimal(350), seconds=140.0)
     progress = BatchProgress(
@@ -161,7 +159,7 @@ def test_the_figures_of_a_batch_are_a_table() -> None:
     )
 
 
-def test_a_ledger_is_a_table(tmp_path: Path) -> None:
+def test_a_ledger_is_a_table(tmp_path):
     """With its labels, which are texts of others, and without reading the file again."""
     view = LedgerView(
         path=tmp_path / "run.db", id="b-1", created_at=datetime(2026, 3, 1, tzinfo=UTC), runs=2,
@@ -176,7 +174,7 @@ def test_a_ledger_is_a_table(tmp_path: Path) -> None:
     assert "script" not in page.tags
 
 
-async def test_a_budget_is_a_table(open_session: OpenSession) -> None:
+async def test_a_budget_is_a_table(open_session):
     """Its amounts in dollars, as in its repr."""
     session = await open_session()
 
@@ -186,7 +184,7 @@ async def test_a_budget_is_a_table(open_session: OpenSession) -> None:
 
 
 @pytest.mark.parametrize("colour", ["#2563eb", "#dc2626"])
-def test_a_bar_shows_what_failed_in_its_own_colour(colour: str) -> None:
+def test_a_bar_shows_what_failed_in_its_own_colour(colour):
     """A part as wide as the share of either; one of zero width is left out."""
     is_failed = colour == "#dc2626"
     bar = progress_html(int(not is_failed), int(is_failed), 2, EVIL)
@@ -199,7 +197,7 @@ def test_a_bar_shows_what_failed_in_its_own_colour(colour: str) -> None:
     assert colour not in progress_html(0, 0, None, "")
 
 
-def test_recordings_are_links() -> None:
+def test_recordings_are_links():
     """A program that requests recordings gets links to them."""
     page = _page(TaskMedia(["https://files.test/a.mp4?sig=1", "javascript:alert(1)"]))
 
@@ -207,7 +205,7 @@ def test_recordings_are_links() -> None:
     assert page.text.startswith("Recordings: 2")
 
 
-def test_a_picture_is_shown_no_wider_than_a_page() -> None:
+def test_a_picture_is_shown_no_wider_than_a_page():
     """Its type is found from its bytes, as some servers send other types than PNG."""
     for data, kind in (
         (b"\x89PNG\r\n", "image/png"),
@@ -226,7 +224,7 @@ def _fails(depth: int) -> None:
     FAILED.raise_for_status()
 
 
-def test_an_error_has_at_most_ten_lines() -> None:
+def test_an_error_has_at_most_ten_lines():
     """The latest frames of the program and the message of the error; a pickle is as before."""
     with pytest.raises(TaskFailedError) as raised:
         _fails(20)
@@ -243,7 +241,7 @@ def test_an_error_has_at_most_ten_lines() -> None:
     assert len(again._render_traceback_()) <= 10  # it was never raised
 
 
-def test_a_long_message_is_cut() -> None:
+def test_a_long_message_is_cut():
     """Its first two lines are shown."""
     lines = BrowserUseError("a\nb\nc\nd")._render_traceback_()
 
@@ -255,7 +253,7 @@ def test_a_long_message_is_cut() -> None:
 
 
 @pytest.mark.looptime
-async def test_a_handle_shows_what_was_last_seen(api: FakeApi, open_session: OpenSession):
+async def test_a_handle_shows_what_was_last_seen(api, open_session):
     """While it is followed the whole table of its task, else its id."""
     session = await open_session(poll=PollPolicy(interval=1.0))
     task = api.add(FakeTask(life=((0.0, "running"),)))
@@ -273,7 +271,7 @@ async def test_a_handle_shows_what_was_last_seen(api: FakeApi, open_session: Ope
 
 
 @pytest.mark.parametrize("response", RESPONSES, ids=[type(each).__name__ for each in RESPONSES])
-def test_rich_shows_the_fields_of_the_repr(response: Any) -> None:
+def test_rich_shows_the_fields_of_the_repr(response):
     """In several lines, with the same ones hidden."""
     output = io.StringIO()
     Console(file=output, width=60, color_system=None).print(response)
@@ -284,7 +282,7 @@ def test_rich_shows_the_fields_of_the_repr(response: Any) -> None:
     assert text.count("***") == repr(response).count("***")
 
 
-async def test_sections_sessions_and_iterators_in_one_line() -> None:
+async def test_sections_sessions_and_iterators_in_one_line():
     """No memory address, which has no meaning."""
     session = BrowserUseSession(KEY)
     shown = [

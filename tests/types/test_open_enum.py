@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.types import LlmModel, OpenEnum, ProxyCountry, TaskStatus
+from browser_use_async.types import LlmModel, ProxyCountry, TaskStatus
 
 ENUMS = [TaskStatus, LlmModel, ProxyCountry]
 
@@ -24,7 +24,7 @@ def _matched(status: TaskStatus) -> str:
 
 
 @pytest.mark.parametrize("enum", ENUMS)
-def test_known_values_are_the_members(enum: type[OpenEnum]) -> None:
+def test_known_values_are_the_members(enum):
     """Looking up a listed value returns the one member, which knows that it is listed."""
     for member in enum:
         assert enum(member.value) is member
@@ -32,7 +32,7 @@ def test_known_values_are_the_members(enum: type[OpenEnum]) -> None:
 
 
 @pytest.mark.parametrize("enum", ENUMS)
-def test_unknown_values_are_kept(enum: type[OpenEnum]) -> None:
+def test_unknown_values_are_kept(enum):
     """An unknown value of the service is a value of the enum, with the service's spelling."""
     value = enum("Brand-New")
 
@@ -45,13 +45,13 @@ def test_unknown_values_are_kept(enum: type[OpenEnum]) -> None:
 
 @pytest.mark.parametrize("enum", ENUMS)
 @pytest.mark.parametrize("value", [5, None, True, 1.5, ["running"], b"running", {}])
-def test_what_is_no_string_is_refused(enum: type[OpenEnum], value: object) -> None:
+def test_what_is_no_string_is_refused(enum, value):
     """New strings are accepted, and no other types."""
     with pytest.raises(ValueError, match="is not a valid"):
         enum(value)
 
 
-def test_unknown_values_never_join_the_members() -> None:
+def test_unknown_values_never_join_the_members():
     """Iteration, length and membership by name stay as published."""
     TaskStatus("archived")
 
@@ -66,7 +66,7 @@ def test_unknown_values_never_join_the_members() -> None:
     assert "archived" not in TaskStatus.__members__
 
 
-def test_unknown_values_are_equal_by_value() -> None:
+def test_unknown_values_are_equal_by_value():
     """Two values of the same unknown status are equal, hash alike and differ from others."""
     first, second, other = TaskStatus("archived"), TaskStatus("archived"), TaskStatus("deleted")
 
@@ -76,7 +76,7 @@ def test_unknown_values_are_equal_by_value() -> None:
     assert {first, second, other, "archived"} == {"archived", "deleted"}
 
 
-def test_an_unknown_value_may_be_spelled_like_a_members_name() -> None:
+def test_an_unknown_value_may_be_spelled_like_a_members_name():
     """The string `RUNNING` is not the status `running`."""
     value = TaskStatus("RUNNING")
 
@@ -86,7 +86,7 @@ def test_an_unknown_value_may_be_spelled_like_a_members_name() -> None:
 
 @pytest.mark.parametrize("value", ["running", "archived"])
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_pickling(value: str, protocol: int) -> None:
+def test_pickling(value, protocol):
     """Known and unknown values survive pickling as values of the enum."""
     status = TaskStatus(value)
 
@@ -98,7 +98,7 @@ def test_pickling(value: str, protocol: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["running", "archived"])
-def test_copying(value: str) -> None:
+def test_copying(value):
     """Known and unknown values survive both kinds of copy."""
     status = TaskStatus(value)
 
@@ -115,7 +115,7 @@ def test_copying(value: str) -> None:
         ("stopping", "alive"),
     ],
 )
-def test_match_statement(value: str, expected: str) -> None:
+def test_match_statement(value, expected):
     """`match` distinguishes members, and unknown values by their text."""
     assert _matched(TaskStatus(value)) == expected
 
@@ -133,13 +133,13 @@ def test_match_statement(value: str, expected: str) -> None:
         ("completed", False),
     ],
 )
-def test_terminal_statuses(value: str, terminal: bool) -> None:
+def test_terminal_statuses(value, terminal):
     """Three statuses end a task; paused and unknown ones are alive."""
     assert TaskStatus(value).is_terminal is terminal
 
 
 @given(st.text())
-def test_any_text_is_a_value(text: str) -> None:
+def test_any_text_is_a_value(text):
     """Any text of the service becomes a value that equals and hashes as the text."""
     value = TaskStatus(text)
 

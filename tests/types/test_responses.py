@@ -5,7 +5,6 @@ import pickle
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
 import attrs
 import pytest
@@ -76,7 +75,7 @@ def _name(response: object) -> str:
     return type(response).__name__
 
 
-def test_every_response_class_of_the_table_is_tested_below() -> None:
+def test_every_response_class_of_the_table_is_tested_below():
     """No class that an endpoint returns is left out, nor one that it contains."""
     tested = {type(each) for each in RESPONSES}
     returned = {row.returns for row in ROWS.values() if attrs.has(row.returns or str)}
@@ -86,14 +85,14 @@ def test_every_response_class_of_the_table_is_tested_below() -> None:
 
 
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
-def test_unknown_fields_have_a_place_of_their_own(response: Any) -> None:
+def test_unknown_fields_have_a_place_of_their_own(response):
     """Every response has `extra`, empty at first and never shared between two of them."""
     assert response.extra == {}
     assert attrs.fields_dict(type(response))["extra"].default == attrs.Factory(dict)
 
 
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
-def test_unknown_fields_are_not_shown(response: Any) -> None:
+def test_unknown_fields_are_not_shown(response):
     """A field that this version does not know might be a secret, so the repr leaves it out."""
     spacious = attrs.evolve(response, extra={"viewer_token": "canary-token"})
 
@@ -101,7 +100,7 @@ def test_unknown_fields_are_not_shown(response: Any) -> None:
 
 
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
-def test_nothing_that_grants_access_is_shown(response: Any) -> None:
+def test_nothing_that_grants_access_is_shown(response):
     """URLs that work without a key, and cookies, are in no text of a response."""
     texts = [repr(response), str(response), f"{response}", repr([response])]
 
@@ -110,7 +109,7 @@ def test_nothing_that_grants_access_is_shown(response: Any) -> None:
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
-def test_pickling(response: Any, protocol: int) -> None:
+def test_pickling(response, protocol):
     """Results can be pickled completely, including unknown fields."""
     spacious = attrs.evolve(response, extra={"cost": 3.25})
 
@@ -122,7 +121,7 @@ def test_pickling(response: Any, protocol: int) -> None:
 
 
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
-def test_copying(response: Any) -> None:
+def test_copying(response):
     """A deep copy is equal and independent."""
     again = copy.deepcopy(response)
 
@@ -133,7 +132,7 @@ def test_copying(response: Any) -> None:
 
 
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
-def test_every_field_is_explained(response: Any) -> None:
+def test_every_field_is_explained(response):
     """The class docstring has a line for each field, so that help() shows it."""
     documentation = " ".join(each.__doc__ or "" for each in type(response).__mro__[:-1])
     fields = {field.alias for field in attrs.fields(type(response))}
@@ -141,7 +140,7 @@ def test_every_field_is_explained(response: Any) -> None:
     assert [name for name in fields if f"    {name}: " not in documentation] == []
 
 
-def test_a_parsed_task_is_a_task() -> None:
+def test_a_parsed_task_is_a_task():
     """Code for a task accepts one with parsed output."""
     assert issubclass(ParsedTask, Task)
 
@@ -160,12 +159,12 @@ def test_a_parsed_task_is_a_task() -> None:
         ("javascript:canary", "live_url='***'"),
     ],
 )
-def test_masked_url(url: str | None, expected: str) -> None:
+def test_masked_url(url, expected):
     """A masked URL shows its host; a text that is no http(s) URL not even that."""
     assert expected in repr(attrs.evolve(SUMMARY, live_url=url))
 
 
-def test_the_repr_of_an_amount_has_its_digits() -> None:
+def test_the_repr_of_an_amount_has_its_digits():
     """No repr has the name of the class of exact amounts."""
     shown = [
         Balance(Decimal("995023.50")),
@@ -183,7 +182,7 @@ def test_the_repr_of_an_amount_has_its_digits() -> None:
         assert part in text
 
 
-def test_editors_show_the_text_of_help() -> None:
+def test_editors_show_the_text_of_help():
     """The text under a keyword of run-task, which an editor shows, is that of `TaskSettings`."""
     [node] = ast.parse(inspect.getsource(TaskFields)).body
     assert isinstance(node, ast.ClassDef)

@@ -53,7 +53,7 @@ TASK = Task(
 )
 
 
-def test_what_is_written() -> None:
+def test_what_is_written():
     """The API's names, times as text, nulls, and unknown fields."""
     assert TASK.to_dict() == {
         "id": "t-1",
@@ -87,7 +87,7 @@ def test_what_is_written() -> None:
 
 
 @EACH
-def test_what_grants_access_is_written_only_if_asked_for(response: Any) -> None:
+def test_what_grants_access_is_written_only_if_asked_for(response):
     """Live and public links, signed URLs and cookies are hidden in the repr."""
     text = response.to_json()
     whole = response.to_json(include_secrets=True)
@@ -99,7 +99,7 @@ def test_what_grants_access_is_written_only_if_asked_for(response: Any) -> None:
 
 
 @EACH
-def test_responses_are_read_back(response: Any) -> None:
+def test_responses_are_read_back(response):
     """The complete JSON gives an equal object; without what grants access only that is missing."""
     spacious = copy.deepcopy(response)
     spacious.extra["cost"] = 3.25
@@ -182,14 +182,14 @@ _OTHERS = st.one_of(
 
 @pytest.mark.long
 @given(_TASKS | _ROWS | _OTHERS)
-def test_round_trip(response: Any) -> None:
+def test_round_trip(response):
     """Any response survives its JSON, unknown fields and unknown statuses too."""
     text = response.to_json(include_secrets=True)
 
     assert type(response).from_dict(json.loads(text)) == response
 
 
-def test_an_unreadable_time_and_the_reserved_pair_stay_where_the_service_has_them() -> None:
+def test_an_unreadable_time_and_the_reserved_pair_stay_where_the_service_has_them():
     """What reading moved to `extra` is written at its original place."""
     written = {
         "id": "t-1",
@@ -205,7 +205,7 @@ def test_an_unreadable_time_and_the_reserved_pair_stay_where_the_service_has_the
     assert Task.from_dict(task.to_dict()) == task
 
 
-def test_what_is_no_response_is_refused_with_its_place() -> None:
+def test_what_is_no_response_is_refused_with_its_place():
     """The error is that of a wrong answer of the API."""
     with pytest.raises(errors.ResponseDecodeError) as caught:
         Task.from_dict({**TASK.to_dict(), "steps": [{"id": "s", "step": "x"}]})
@@ -214,7 +214,7 @@ def test_what_is_no_response_is_refused_with_its_place() -> None:
         Task.from_dict([])  # type: ignore[arg-type]
 
 
-def test_a_page_is_not_its_rows() -> None:
+def test_a_page_is_not_its_rows():
     """A loop over a response is an error, not a loop over the names of its fields."""
     with pytest.raises(TypeError, match="not iterable"):
         list(TaskPage([], 1, 1, 10, 0))  # type: ignore[call-overload]
@@ -280,7 +280,7 @@ def _finished(output: str) -> Task:
     return Task("t-1", "Read", TaskStatus.FINISHED, BORN, output=output)
 
 
-def test_parsed_outputs_are_written_and_read_back() -> None:
+def test_parsed_outputs_are_written_and_read_back():
     """For any kind of type: its JSON is parsed to an equal value."""
     task = ParsedTask.of(_finished("{}"), EVERYTHING)
 
@@ -290,7 +290,7 @@ def test_parsed_outputs_are_written_and_read_back() -> None:
     assert _finished(json.dumps(written)).parse(Everything).parsed == EVERYTHING
 
 
-def test_parsed_models_are_written_and_read_back() -> None:
+def test_parsed_models_are_written_and_read_back():
     """With the names of pydantic, also in a list."""
     models = [Model(**{"the size": 3, "place": Place("Oslo", BORN)})]
 
@@ -300,7 +300,7 @@ def test_parsed_models_are_written_and_read_back() -> None:
     assert _finished(json.dumps(written)).parse(list[Model]).parsed == models
 
 
-def test_a_parsed_task_is_read_back_with_the_json_of_its_output() -> None:
+def test_a_parsed_task_is_read_back_with_the_json_of_its_output():
     """The class of the value is not in JSON; `parse` creates it again."""
     task = _finished('{"city": "Oslo", "when": "2025-11-01T10:48:00Z"}').parse(Place)
 

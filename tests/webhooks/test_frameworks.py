@@ -2,7 +2,6 @@
 
 import asyncio
 
-import aiohttp
 import pytest
 
 from browser_use_async import webhooks
@@ -11,12 +10,12 @@ from tests.webhooks.calls import SECRET, body_of, event, headers_of, post
 
 
 @pytest.fixture(params=FRAMEWORKS)
-def framework(request: pytest.FixtureRequest) -> str:
+def framework(request):
     """Each of them."""
     return str(request.param)
 
 
-async def test_an_event_arrives(framework: str, http: aiohttp.ClientSession):
+async def test_an_event_arrives(framework, http):
     """It is verified, answered with 200, and passed to the handlers of its class and no others."""
     events: list[webhooks.Event] = []
     tests: list[webhooks.TestEvent] = []
@@ -39,7 +38,7 @@ async def test_an_event_arrives(framework: str, http: aiohttp.ClientSession):
     assert tests == []
 
 
-async def test_nothing_without_the_secret(framework: str, http: aiohttp.ClientSession):
+async def test_nothing_without_the_secret(framework, http):
     """A call with a foreign signature is answered 403, without a reason."""
     events: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=events.append)
@@ -51,7 +50,7 @@ async def test_nothing_without_the_secret(framework: str, http: aiohttp.ClientSe
     assert receiver.metrics.refused == {"signature": 1}
 
 
-async def test_wrong_calls(framework: str, http: aiohttp.ClientSession):
+async def test_wrong_calls(framework, http):
     """Other methods and content types are refused with one word; JSON may have no type."""
     receiver = webhooks.WebhookReceiver(SECRET)
     route = framework == "a route of Quart"  # which checks the method itself, and nothing else
@@ -70,7 +69,7 @@ async def test_wrong_calls(framework: str, http: aiohttp.ClientSession):
 
 
 @pytest.mark.parametrize("name", ["ASGI alone", "Starlette", "Quart", "aiohttp"])
-async def test_wrong_path(name: str, http: aiohttp.ClientSession):
+async def test_wrong_path(name, http):
     """A receiver with a path of its own answers there, whatever prefix it is mounted at."""
     receiver = webhooks.WebhookReceiver(SECRET, path=PATH)
     other = webhooks.WebhookReceiver(SECRET, path="/elsewhere")
@@ -83,7 +82,7 @@ async def test_wrong_path(name: str, http: aiohttp.ClientSession):
 
 
 @pytest.mark.parametrize("framework", [each for each in FRAMEWORKS if "route" not in each])
-async def test_a_body_that_grows(framework: str):
+async def test_a_body_that_grows(framework):
     """A body of unknown length is cut at the limit, before its rest has come."""
     receiver = webhooks.WebhookReceiver(SECRET, max_body=10_000, body_timeout=60.0)
     sent = 0
@@ -106,7 +105,7 @@ async def test_a_body_that_grows(framework: str):
     assert receiver.metrics.refused == {"too_large": 1}
 
 
-async def test_the_lifespan_ends_the_receiver(http: aiohttp.ClientSession):
+async def test_the_lifespan_ends_the_receiver(http):
     """Served alone, the receiver closes with its server, after the handlers have ended."""
     ended: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET)

@@ -7,8 +7,6 @@ import json
 import logging
 import resource
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import aiohttp
 import pytest
@@ -37,7 +35,7 @@ async def _closed(reader: asyncio.StreamReader) -> None:
 
 @pytest.mark.parametrize("length", [1_048_577, 99_000_000_000, "9" * 5000, "-1", "ten"])
 @pytest.mark.parametrize("name", ["aiohttp", "ASGI alone"])
-async def test_a_length_that_is_too_much(name: str, length: int | str):
+async def test_a_length_that_is_too_much(name, length):
     """It is refused by the header alone, by the receiver or by the web server before it."""
     receiver = webhooks.WebhookReceiver(SECRET)
     lines = [*_lines(headers_of(b"{}")), f"Content-Length: {length}"]
@@ -50,7 +48,7 @@ async def test_a_length_that_is_too_much(name: str, length: int | str):
 
 
 @pytest.mark.long
-async def test_a_compressed_bomb(http: aiohttp.ClientSession):
+async def test_a_compressed_bomb(http):
     """Compressed bodies are refused unread, so that none is expanded."""
     receiver = webhooks.WebhookReceiver(SECRET)
     bomb = gzip.compress(b" " * 100_000_000)
@@ -66,7 +64,7 @@ async def test_a_compressed_bomb(http: aiohttp.ClientSession):
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("kind", ["silent", "one byte a second", "no end"])
-async def test_a_body_that_does_not_come(kind: str):
+async def test_a_body_that_does_not_come(kind):
     """After ten seconds the call is answered and the connection closed."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET)
@@ -117,7 +115,7 @@ async def test_slow_ones_delay_no_others():
 
 
 @pytest.mark.parametrize("name", ["aiohttp", "ASGI alone"])
-async def test_a_caller_that_hangs_up(name: str, caplog: pytest.LogCaptureFixture):
+async def test_a_caller_that_hangs_up(name, caplog):
     """An incomplete body causes no event, is counted, and is no error in the log."""
     receiver = webhooks.WebhookReceiver(SECRET)
     async with FRAMEWORKS[name](receiver) as url:
@@ -169,9 +167,7 @@ BODIES = st.one_of(st.binary(max_size=300), JSON)
     stamp=STAMPS,
     given_signature=SIGNATURES,
 )
-def test_anything_at_unwrap(
-    body: bytes, pairs: list[tuple[Any, Any]], stamp: str, given_signature: str
-):
+def test_anything_at_unwrap(body, pairs, stamp, given_signature):
     """No bytes and headers without the secret are accepted, or raise anything else."""
     headers = [
         *pairs,
@@ -185,7 +181,7 @@ def test_anything_at_unwrap(
 
 @pytest.mark.long
 @given(body=BODIES, stamp=st.integers(0, 10**12))
-def test_anything_that_is_signed(body: bytes, stamp: int):
+def test_anything_that_is_signed(body, stamp):
     """With the secret, any signed body is an event or a typed refusal, in bounded time."""
     headers = {
         "X-Browser-Use-Timestamp": str(stamp),
@@ -202,7 +198,7 @@ def test_anything_that_is_signed(body: bytes, stamp: int):
 
 
 @pytest.fixture
-def served() -> Iterator[Callable[[list[bytes]], tuple[bytes, webhooks.WebhookReceiver]]]:
+def served():
     """Sends raw requests to a receiver, all over one loop and server."""
     loop = asyncio.new_event_loop()
     receiver = webhooks.WebhookReceiver(SECRET, body_timeout=0.2)
@@ -233,14 +229,7 @@ def served() -> Iterator[Callable[[list[bytes]], tuple[bytes, webhooks.WebhookRe
     stamp=STAMPS,
     given_signature=SIGNATURES,
 )
-def test_anything_at_a_socket(
-    served: Any,
-    caplog: pytest.LogCaptureFixture,
-    body: bytes,
-    extra: list[tuple[bytes, bytes]],
-    stamp: str,
-    given_signature: str,
-):
+def test_anything_at_a_socket(served, caplog, body, extra, stamp, given_signature):
     """Every call is refused by the receiver or by the web server; none is a 500 or accepted."""
     fields = [
         (b"Content-Length", str(len(body)).encode()),
@@ -259,7 +248,7 @@ def test_anything_at_a_socket(
     assert {each.exc_info and each.exc_info[0] for each in errors_logged} <= {BadHttpMessage}
 
 
-def test_a_genuine_call_gets_through(served: Any):
+def test_a_genuine_call_gets_through(served):
     """The control: the same client, with the secret, is accepted."""
     body = body_of(event())
     fields = {**headers_of(body), "Content-Length": str(len(body)), "Connection": "close"}

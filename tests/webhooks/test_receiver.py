@@ -28,7 +28,7 @@ async def _handled(receiver: webhooks.WebhookReceiver, count: int) -> None:
     await until(lambda: receiver.metrics.handled.total() >= count)
 
 
-async def test_an_event_that_comes_again(http: aiohttp.ClientSession):
+async def test_an_event_that_comes_again(http):
     """Sent five times, replayed, signed again and formatted again: 200 each, handled once."""
     events_seen: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=events_seen.append)
@@ -120,7 +120,7 @@ async def test_events_in_the_wrong_order():
     ],
     ids=str,
 )
-async def test_what_is_not_known(changed: dict[str, Any], label: str):
+async def test_what_is_not_known(changed, label):
     """The answer is 200, the event has its own type, and the number of counted types is bounded."""
     events_seen: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=events_seen.append)
@@ -134,7 +134,7 @@ async def test_what_is_not_known(changed: dict[str, Any], label: str):
 
 
 @pytest.mark.parametrize("missing", ["X-Browser-Use-Timestamp", "X-Browser-Use-Signature"])
-async def test_a_missing_header(missing: str):
+async def test_a_missing_header(missing):
     """The answer is 400 with one word, without a wait for the body."""
     receiver = webhooks.WebhookReceiver(SECRET)
     lines = [f"{name}: {text}" for name, text in headers_of(b"{}").items() if name != missing]
@@ -147,7 +147,7 @@ async def test_a_missing_header(missing: str):
     assert receiver.metrics.refused == {"header": 1}
 
 
-async def test_handlers_that_raise(http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture):
+async def test_handlers_that_raise(http, caplog):
     """The sender has its 200, the other handlers run, and the log has the reason."""
     events_seen: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET)
@@ -174,7 +174,7 @@ async def test_handlers_that_raise(http: aiohttp.ClientSession, caplog: pytest.L
 
 
 @pytest.mark.looptime
-async def test_handlers_that_hang(caplog: pytest.LogCaptureFixture):
+async def test_handlers_that_hang(caplog):
     """Calls are answered meanwhile without waiting; each handler is ended after its time."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=30, handler_timeout=60, concurrency=10)
@@ -202,7 +202,7 @@ async def test_handlers_that_hang(caplog: pytest.LogCaptureFixture):
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_a_thousand_events_in_a_second(http: aiohttp.ClientSession):
+async def test_a_thousand_events_in_a_second(http):
     """None that was answered with 200 is lost, and those beyond the queue get a 503."""
     events_seen: set[str] = set()
     gate = asyncio.Event()
@@ -285,9 +285,7 @@ async def test_a_handler_may_close_its_receiver():
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("by_handler", [True, False], ids=["by a handler", "by the program"])
-async def test_what_waits_outlives_a_cancelled_handler(
-    by_handler: bool, caplog: pytest.LogCaptureFixture
-):
+async def test_what_waits_outlives_a_cancelled_handler(by_handler, caplog):
     """A handler that cancels itself, or a program that cancels all tasks, loses one event only."""
     events_seen: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=2)
@@ -392,7 +390,7 @@ async def test_eager_tasks_begin_no_handler_before_the_answer():
     assert (status, begun_at_the_answer, len(began)) == (200, 0, 1)
 
 
-async def test_a_subscriber_that_raises(caplog: pytest.LogCaptureFixture):
+async def test_a_subscriber_that_raises(caplog):
     """It harms neither the answer nor the others, and is logged."""
     heard: list[webhooks.Event] = []
 
@@ -409,7 +407,7 @@ async def test_a_subscriber_that_raises(caplog: pytest.LogCaptureFixture):
 
 
 @pytest.mark.looptime
-async def test_closing_is_bounded(caplog: pytest.LogCaptureFixture):
+async def test_closing_is_bounded(caplog):
     """Handlers get a while, then they are cancelled; unhandled events are logged and counted."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET, drain_timeout=10, concurrency=2)
@@ -473,7 +471,7 @@ def test_another_event_loop():
     ],
     ids=str,
 )
-def test_options_that_cannot_work(options: dict[str, Any]):
+def test_options_that_cannot_work(options):
     """They are refused when the receiver is created, and no secret is shown."""
     given = {"secret": SECRET, **options}
     with pytest.raises(errors.ConfigurationError) as caught:
@@ -482,9 +480,7 @@ def test_options_that_cannot_work(options: dict[str, Any]):
     assert SECRET not in str(caught.value)
 
 
-async def test_refusals_are_logged_without_what_was_sent(
-    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
+async def test_refusals_are_logged_without_what_was_sent(http, caplog):
     """The log says why; neither it nor the answer repeats anything of the call."""
     caplog.set_level(logging.INFO)
     receiver = webhooks.WebhookReceiver(SECRET)

@@ -83,7 +83,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize(("body", "signed", "stamp", "secret"), CALLS.values(), ids=CALLS)
-def test_published_calls(body: bytes, signed: str, stamp: str, secret: str):
+def test_published_calls(body, signed, stamp, secret):
     """They are signed here alike, from bytes and values, and accepted with their secret alone."""
     now, headers = datetime.fromtimestamp(int(stamp), UTC), _headers(signed, stamp)
 
@@ -113,7 +113,7 @@ LAYOUTS: dict[str, Callable[[Any], bytes]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_event_in_every_form(layout: str):
+def test_every_event_in_every_form(layout):
     """For any layout; signed unchanged, canonically, or canonically without escapes."""
     for payload in PAYLOADS:
         body = LAYOUTS[layout](payload)
@@ -185,14 +185,14 @@ REFUSED = {
 
 @pytest.mark.parametrize("pairs", ACCEPTED.values(), ids=ACCEPTED)
 @pytest.mark.parametrize("kind", [list, CIMultiDict])
-def test_signatures_that_are_found(pairs: list[tuple[str, str]], kind: Callable[[Any], Any]):
+def test_signatures_that_are_found(pairs, kind):
     """Each of several is tried, in any form in which a proxy or framework passes them on."""
     for headers in (kind([STAMP_PAIR, *pairs]), OF_ASGI, [STAMP_PAIR, OF_ASGI[1]]):
         assert webhooks.verify(BODY, headers, SECRET, now=NOW).secret_index == 0
 
 
 @pytest.mark.parametrize(("text", "reason"), REFUSED.items(), ids=lambda each: ascii(each)[:20])
-def test_signatures_that_are_none(text: str, reason: str):
+def test_signatures_that_are_none(text, reason):
     """Each is a typed refusal, and nothing else is raised."""
     assert _verdict(headers=_headers(text)) == (400 if reason == "header" else 403, reason)
 
@@ -232,7 +232,7 @@ def test_timestamps_in_every_spelling():
 
 
 @pytest.mark.parametrize("seconds", [-301, -299, 0, 299, 301])
-def test_the_window_has_two_sides(seconds: int):
+def test_the_window_has_two_sides(seconds):
     """Too old and too new are refused, in every format of the time."""
     sent = NOW + timedelta(seconds=seconds)
     unix = int(sent.timestamp())
@@ -255,7 +255,7 @@ def test_several_secrets():
 
 
 @pytest.mark.parametrize("secret", ["", "  ", [], [""], None, b"bytes"])
-def test_a_secret_that_is_none_is_refused(secret: Any):
+def test_a_secret_that_is_none_is_refused(secret):
     """An empty secret would accept every signature."""
     with pytest.raises(errors.ConfigurationError):
         webhooks.verify(b"{}", _headers("0" * 64), secret, now=NOW)
@@ -315,8 +315,6 @@ def test_events():
     stamp=st.just(STAMP) | st.text(max_size=20),
     extra=st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3),
 )
-def test_whatever_comes_is_refused_and_nothing_else(
-    body: bytes, signed: str, stamp: str, extra: dict[str, str]
-):
+def test_whatever_comes_is_refused_and_nothing_else(body, signed, stamp, extra):
     """Any bytes and headers without the secret: never accepted, never another exception."""
     assert isinstance(_verdict(body, {**extra, **_headers(signed, stamp)}), tuple)

@@ -32,8 +32,8 @@ asyncio.run(run(Run(sys.argv[1], sys.argv[2], sys.argv[3], count=int(sys.argv[4]
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 2.3)])
 async def test_the_intent_is_on_the_disk_before_the_request_leaves(
-    launch: Serve, ledger: Path, concurrency: int, bound: float
-) -> None:
+    launch, ledger, concurrency, bound
+):
     """At most 3 fsyncs for an item, fewer when many wait, and one before each request."""
     server = await launch()
     count = 40
@@ -54,7 +54,7 @@ async def test_the_intent_is_on_the_disk_before_the_request_leaves(
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_commits_survive_a_power_loss(ledger: Path, *, exists: bool) -> None:
+def test_commits_survive_a_power_loss(ledger, *, exists):
     """Each commit is on the disk before it is relied on, in a new and in an old ledger."""
     if exists:
         open_ledger(ledger).close()
@@ -117,9 +117,7 @@ async def _audited(
 
 
 @pytest.mark.long
-async def test_others_see_the_intent_before_the_task_exists(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_others_see_the_intent_before_the_task_exists(launch, session_with, ledger):
     """With 20 at once, each task that begins has its intent in the committed ledger."""
     found = await _audited(launch, session_with, ledger, LedgerStore)
 
@@ -128,8 +126,6 @@ async def test_others_see_the_intent_before_the_task_exists(
 
 
 @pytest.mark.long
-async def test_a_forgetful_ledger_is_noticed(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_forgetful_ledger_is_noticed(launch, session_with, ledger):
     """The control: without the intent the same reader finds nothing."""
     assert ItemState.NEW in await _audited(launch, session_with, ledger, Forgetful)

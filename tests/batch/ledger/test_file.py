@@ -20,7 +20,7 @@ from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
 from browser_use_async.transport.config import Runtime
-from tests.batch.conftest import Open, Serve
+from tests.batch.conftest import Open
 from tests.batch.program import KILLED, Program, Run
 from tests.support.hygiene import raises
 from tests.support.patience import until
@@ -43,9 +43,7 @@ def _runs_asked_for(server: LocalServer) -> int:
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("method", ["begin_run", "begin_send", "claim_task", "record_outcome"])
 @pytest.mark.long
-async def test_killed_at_a_write_a_batch_goes_on(
-    launch: Serve, ledger: Path, method: str, committed: bool
-) -> None:
+async def test_killed_at_a_write_a_batch_goes_on(launch, ledger, method, committed):
     """Killed just before or after any kind of commit, the next run adopts what exists."""
     server = await launch()
     async with Program() as program:
@@ -80,9 +78,7 @@ def _flip_log(ledger: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("damage", [_delete_index, _cut_log, _flip_log])
-async def test_what_a_power_cut_does_to_the_log_is_survived(
-    launch: Serve, ledger: Path, damage: Callable[[Path], None]
-) -> None:
+async def test_what_a_power_cut_does_to_the_log_is_survived(launch, ledger, damage):
     """Without its index, cut short or damaged at its end, the ledger opens and continues."""
     server = await launch()
     async with Program() as program:
@@ -97,7 +93,7 @@ async def test_what_a_power_cut_does_to_the_log_is_survived(
 
 
 @pytest.mark.long
-async def test_killed_while_the_log_is_moved_a_ledger_is_whole(launch: Serve, ledger: Path) -> None:
+async def test_killed_while_the_log_is_moved_a_ledger_is_whole(launch, ledger):
     """Kills in the middle of checkpoints, several times, lose nothing."""
     server = await launch()
     async with Program() as program:
@@ -137,9 +133,7 @@ def _damage(file: Path) -> None:
 
 
 @pytest.mark.long
-async def test_a_damaged_ledger_is_refused(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_a_damaged_ledger_is_refused(launch, session_with, ledger, texts):
     """Damage in the middle of the file is found before anything is sent."""
     server = await launch()
     session = await session_with(server)
@@ -157,9 +151,7 @@ async def test_a_damaged_ledger_is_refused(
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"x" * 99])
-async def test_another_file_is_no_ledger(
-    launch: Serve, session_with: Open, ledger: Path, content: bytes
-) -> None:
+async def test_another_file_is_no_ledger(launch, session_with, ledger, content):
     """A file that is something else is refused and left unchanged."""
     _write(ledger, content)
 
@@ -168,9 +160,7 @@ async def test_another_file_is_no_ledger(
     assert _read(ledger) == content
 
 
-async def test_the_database_of_another_program_is_no_ledger(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_the_database_of_another_program_is_no_ledger(launch, session_with, ledger):
     """A valid database without the mark of a ledger is refused and left unchanged."""
     with sqlite3.connect(ledger) as connection:
         connection.execute("CREATE TABLE items (name)")
@@ -184,9 +174,7 @@ async def test_the_database_of_another_program_is_no_ledger(
 
 
 @pytest.mark.parametrize("difference", [-1, 1])
-async def test_a_ledger_of_another_format_is_refused(
-    launch: Serve, session_with: Open, ledger: Path, difference: int
-) -> None:
+async def test_a_ledger_of_another_format_is_refused(launch, session_with, ledger, difference):
     """Another version may use the same columns for something else."""
     open_ledger(ledger).close()
     with sqlite3.connect(ledger) as connection:
@@ -200,9 +188,7 @@ async def test_a_ledger_of_another_format_is_refused(
         read_ledger(ledger)
 
 
-async def test_a_missing_directory_is_refused(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_missing_directory_is_refused(launch, session_with, ledger):
     """A missing directory is not created."""
     text = await _refused(
         session_with, await launch(), ledger.parent / "no" / "run.db", errors.LedgerError
@@ -211,7 +197,7 @@ async def test_a_missing_directory_is_refused(
     assert "directory" in text
 
 
-async def test_a_folder_is_refused(launch: Serve, session_with: Open, tmp_path: Path) -> None:
+async def test_a_folder_is_refused(launch, session_with, tmp_path):
     """The error says that it is a folder, and no lock is left beside it."""
     folder = await asyncio.to_thread(tempfile.mkdtemp, dir=tmp_path)
     text = await _refused(session_with, await launch(), Path(folder), errors.LedgerError)
@@ -221,9 +207,7 @@ async def test_a_folder_is_refused(launch: Serve, session_with: Open, tmp_path: 
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-async def test_an_address_of_a_database_is_refused(
-    launch: Serve, session_with: Open, scheme: str
-) -> None:
+async def test_an_address_of_a_database_is_refused(launch, session_with, scheme):
     """The error says that a ledger is a file, and does not show the address."""
     address = f"{scheme}://me:hush@127.0.0.1:9/db#run"
     text = await _refused(session_with, await launch(), address, errors.LedgerError)
@@ -236,9 +220,7 @@ async def test_an_address_of_a_database_is_refused(
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs /proc")
-async def test_a_directory_that_cannot_be_written_to_is_refused(
-    launch: Serve, session_with: Open
-) -> None:
+async def test_a_directory_that_cannot_be_written_to_is_refused(launch, session_with):
     """Nothing is sent that could not be recorded."""
     # /proc takes no new files, from root either.
     text = await _refused(
@@ -248,7 +230,7 @@ async def test_a_directory_that_cannot_be_written_to_is_refused(
     assert "can be written to" in text
 
 
-async def test_only_its_owner_may_read_it(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_only_its_owner_may_read_it(launch, session_with, ledger):
     """The ledger and the files beside it have mode 0600, whatever the umask is."""
     session = await session_with(await launch())
     before = os.umask(0)
@@ -267,7 +249,7 @@ async def test_only_its_owner_may_read_it(launch: Serve, session_with: Open, led
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
+def test_a_ledger_without_a_batch_says_so(ledger, begun):
     """Killed before its first run had begun, a ledger is empty and not damaged."""
     if begun:
         open_ledger(ledger).close()
@@ -284,9 +266,7 @@ def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
 
 
 @pytest.mark.long
-async def test_a_second_process_is_refused_at_once(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_second_process_is_refused_at_once(launch, session_with, ledger):
     """While a process owns the ledger another is refused; after a kill it is free."""
     server = await launch()
     session = await session_with(server)
@@ -305,9 +285,7 @@ async def test_a_second_process_is_refused_at_once(
 
 
 @pytest.mark.parametrize("alias", ["run.db", "link.db"])
-async def test_a_second_batch_of_the_same_process_is_refused(
-    launch: Serve, session_with: Open, ledger: Path, alias: str
-) -> None:
+async def test_a_second_batch_of_the_same_process_is_refused(launch, session_with, ledger, alias):
     """A link to the same file, in the same process, is the same ledger."""
     session = await session_with(await launch())
     if alias != ledger.name:
@@ -359,8 +337,8 @@ class _Full:
 
 @pytest.mark.parametrize("method", ["begin_item", "begin_send", "claim_task", "record_outcome"])
 async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts, method: str
-) -> None:
+    launch, session_with, ledger, texts, method
+):
     """What cannot be recorded is not sent; what was sent is found by the next run."""
     server = await launch()
     disk = _Full(method, 3)
@@ -380,9 +358,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     assert len(server.store.tasks) == 6
 
 
-async def test_a_limit_of_the_system_ends_the_batch_as_well(
-    launch: Serve, session_with: Open, ledger: Path, texts: Texts
-) -> None:
+async def test_a_limit_of_the_system_ends_the_batch_as_well(launch, session_with, ledger, texts):
     """A limit of the file size is an error that says what to do."""
     server = await launch()
     session = await session_with(server)
@@ -413,9 +389,7 @@ def _tasks_by_text(server: LocalServer) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("hours", [-24, 24])
-async def test_the_clock_may_be_set_between_two_runs(
-    launch: Serve, session_with: Open, ledger: Path, hours: int
-) -> None:
+async def test_the_clock_may_be_set_between_two_runs(launch, session_with, ledger, hours):
     """The clock was a day off when a task was sent: a lost task is still found."""
     from datetime import UTC, datetime, timedelta
 

@@ -13,7 +13,7 @@ from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.errors import LedgerError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Open, Serve, hanging
+from tests.batch.conftest import hanging
 from tests.support.hygiene import raises
 from tests.support.patience import PATIENCE, until
 
@@ -82,7 +82,7 @@ class Running:
 
 
 @pytest.fixture
-async def running(launch: Serve, session_with: Open, tmp_path: Path) -> Running:
+async def running(launch, session_with, tmp_path):
     """A batch that has not started."""
     server = await launch(executor=hanging({"Task": Scenario(steps=("Look",), step_seconds=0.01)}))
     folder = tmp_path / "ledger"
@@ -94,7 +94,7 @@ async def running(launch: Serve, session_with: Open, tmp_path: Path) -> Running:
     "damage",
     [_delete, _delete_all, _delete_folder, _delete_log, _delete_lock, _replace, _move],
 )
-async def test_nothing_is_sent_that_no_ledger_remembers(running: Running, damage: Damage) -> None:
+async def test_nothing_is_sent_that_no_ledger_remembers(running, damage):
     """The next intent is not relied on; the error says what runs and what to do."""
     run = await running.start()
     (task,) = running.server.store.tasks
@@ -112,7 +112,7 @@ async def test_nothing_is_sent_that_no_ledger_remembers(running: Running, damage
 
 
 @pytest.mark.parametrize("damage", [_delete, _delete_all, _delete_log, _replace])
-async def test_the_next_run_continues_with_the_saved_copy(running: Running, damage: Damage) -> None:
+async def test_the_next_run_continues_with_the_saved_copy(running, damage):
     """The error names a copy, which is the ledger of the next run; nothing is paid twice."""
     run = await running.start()
     damage(running.ledger)
@@ -133,7 +133,7 @@ async def test_the_next_run_continues_with_the_saved_copy(running: Running, dama
     assert len(running.server.store.tasks) == 2
 
 
-async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
+async def test_a_saved_copy_replaces_no_file(running):
     """A file that has the name of the copy already is left unchanged."""
     run = await running.start()
     running.ledger.with_name("run.db.saved").write_text("mine")
@@ -146,9 +146,7 @@ async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
     assert "could not be saved" in str(caught.value)
 
 
-async def test_few_tasks_are_created_after_the_ledger_is_gone(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_few_tasks_are_created_after_the_ledger_is_gone(launch, session_with, ledger):
     """Under load only requests that were about to leave still leave."""
     server = await launch()
     session = await session_with(server)
@@ -161,7 +159,7 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
         async for result in batch:
             if result.index == 20:
                 before = server.requests["run_task"]
-                ledger.unlink()  # noqa: ASYNC240
+                ledger.unlink()
 
     with raises(LedgerError):
         await use()
@@ -171,9 +169,7 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
 
 
 @pytest.mark.long
-async def test_a_ledger_that_is_only_read_meanwhile_is_fine(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_a_ledger_that_is_only_read_meanwhile_is_fine(launch, session_with, ledger):
     """Readers and copies do not change the file."""
     session = await session_with(await launch())
     batch = session.run_many([f"Task {n}" for n in range(30)], concurrency=3, ledger=ledger)

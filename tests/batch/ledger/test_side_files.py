@@ -15,7 +15,6 @@ from browser_use_async.batch.ledger.file import open_ledger
 from browser_use_async.errors import LedgerCorruptError, LedgerLockedError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.batch.conftest import Open, Serve
 from tests.batch.program import KILLED, Program, Run
 from tests.support.patience import until
 
@@ -25,9 +24,7 @@ def files(ledger: Path) -> set[str]:
     return {each.name for each in ledger.parent.iterdir()}
 
 
-async def test_after_the_end_only_the_ledger_is_left(
-    launch: Serve, session_with: Open, ledger: Path
-) -> None:
+async def test_after_the_end_only_the_ledger_is_left(launch, session_with, ledger):
     """This includes a ledger that is read later, run again, or left in the middle."""
     session = await session_with(await launch(scenarios={"slow": Scenario(hangs=True)}))
     await session.run_many(["a", "b"], concurrency=2, ledger=ledger).collect()
@@ -42,7 +39,7 @@ async def test_after_the_end_only_the_ledger_is_left(
     assert files(ledger) == {"run.db"}
 
 
-async def test_a_reader_may_keep_the_log(launch: Serve, session_with: Open, ledger: Path) -> None:
+async def test_a_reader_may_keep_the_log(launch, session_with, ledger):
     """A batch ends at once while its ledger is read; the next one removes the log."""
     session = await session_with(await launch())
     batch = session.run_many(["a", "b"], concurrency=1, ledger=ledger)
@@ -60,7 +57,7 @@ async def test_a_reader_may_keep_the_log(launch: Serve, session_with: Open, ledg
 
 
 @pytest.mark.long
-async def test_the_next_run_removes_what_a_crash_leaves(tmp_path: Path) -> None:
+async def test_the_next_run_removes_what_a_crash_leaves(tmp_path):
     """After SIGKILL the log and the lock stay, and the next run takes them over."""
     ledger = tmp_path / "run.db"
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.05))
@@ -77,7 +74,7 @@ async def test_the_next_run_removes_what_a_crash_leaves(tmp_path: Path) -> None:
     assert read_ledger(ledger).total == 20
 
 
-def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path: Path) -> None:
+def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path):
     """Its last owner ends after the lock's file is opened and before it is locked."""
     ledger = tmp_path / "run.db"
     ending = [open_ledger(ledger)]
@@ -95,7 +92,7 @@ def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path: Path) -> Non
     owned.close()
 
 
-def test_a_run_without_its_ledger_leaves_the_lock_of_the_next_one(tmp_path: Path) -> None:
+def test_a_run_without_its_ledger_leaves_the_lock_of_the_next_one(tmp_path):
     """All files were deleted meanwhile, and another run has begun at the same path."""
     ledger = tmp_path / "run.db"
     lost = open_ledger(ledger)
@@ -109,7 +106,7 @@ def test_a_run_without_its_ledger_leaves_the_lock_of_the_next_one(tmp_path: Path
     owned.close()
 
 
-def test_an_empty_database_of_another_program_is_no_ledger(tmp_path: Path) -> None:
+def test_an_empty_database_of_another_program_is_no_ledger(tmp_path):
     """Its mark shows the owner, though it has no tables yet."""
     path = tmp_path / "run.db"
     with closing(sqlite3.connect(path)) as connection:
@@ -119,7 +116,7 @@ def test_an_empty_database_of_another_program_is_no_ledger(tmp_path: Path) -> No
         open_ledger(path)
 
 
-def test_the_lock_is_one_although_it_is_removed(tmp_path: Path) -> None:
+def test_the_lock_is_one_although_it_is_removed(tmp_path):
     """Threads that open and close one ledger repeatedly never own it together."""
     ledger, owners, together, opened = tmp_path / "run.db", [0], [0], [0]
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ class Traced:
 
 
 @pytest.fixture
-async def traced(ledger: Path) -> AsyncIterator[Traced]:
+async def traced(ledger):
     """A writer whose first run has begun."""
     made = Traced(ledger)
     await made.writer.run(lambda store: store.begin_run(0.0, None, {}))
@@ -50,7 +50,7 @@ def _begin(number: int) -> Callable[[LedgerStore], object]:
     return lambda store: store.begin_item(_item(f"item-{number}"), 0.0)
 
 
-async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> None:
+async def test_those_who_wait_together_share_one_transaction(traced):
     """All that is in the queue when the thread reads it is committed at once."""
     entered, gate = threading.Event(), threading.Event()
 
@@ -68,9 +68,7 @@ async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> 
     assert traced.count("BEGIN") == traced.count("COMMIT") == 2
 
 
-async def test_a_write_without_a_waiter_joins_the_next_transaction(
-    traced: Traced, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_write_without_a_waiter_joins_the_next_transaction(traced, monkeypatch):
     """A new row needs no fsync of its own, and is written before what follows it."""
     monkeypatch.setattr(writer, "IDLE_SECONDS", 3600.0)  # however busy the machine is
     begun = await traced.writer.run(_begin(1), durable=False)
@@ -82,14 +80,14 @@ async def test_a_write_without_a_waiter_joins_the_next_transaction(
     assert traced.count("COMMIT") == 1
 
 
-async def test_a_write_without_a_waiter_is_committed_soon(traced: Traced) -> None:
+async def test_a_write_without_a_waiter_is_committed_soon(traced):
     """After a moment without work the open transaction is committed, so that readers see it."""
     await traced.writer.run(_begin(1), durable=False)
 
     await until(lambda: traced.count("COMMIT"))
 
 
-async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
+async def test_after_a_failure_nothing_is_written(traced):
     """After a failed statement all waiters get its error, and nothing is committed any more."""
 
     def fail(store: LedgerStore) -> None:
@@ -103,7 +101,7 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
     assert traced.count("COMMIT") == 0
 
 
-async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path) -> None:
+async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger):
     """Callers that were informed of the failure may write the same again."""
     opened = open_ledger(ledger)
     writer = LedgerWriter(opened, LedgerStore(opened.connection))
@@ -121,7 +119,7 @@ async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path)
         assert connection.execute("SELECT key FROM items").fetchall() == []
 
 
-async def test_a_cancelled_waiter_delays_no_other(traced: Traced) -> None:
+async def test_a_cancelled_waiter_delays_no_other(traced):
     """Callers that wait for the same transaction, or for the end, get its result."""
     gate = threading.Event()
     held = asyncio.ensure_future(traced.writer.run(lambda _store: gate.wait(10)))
@@ -139,13 +137,13 @@ async def test_a_cancelled_waiter_delays_no_other(traced: Traced) -> None:
     assert impatient.cancelled()
 
 
-async def test_an_error_of_any_class_reaches_those_who_wait(traced: Traced) -> None:
+async def test_an_error_of_any_class_reaches_those_who_wait(traced):
     """A thread that ends silently would let all callers wait for ever."""
     with pytest.raises(errors.LedgerError, match="division"):
         await traced.writer.run(lambda _store: 1 // 0)
 
 
-async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> None:
+async def test_closing_commits_and_refuses_what_comes_later(ledger):
     """Confirmed writes are kept; later ones are errors, and closing twice is none."""
     traced = Traced(ledger)
     await traced.writer.run(lambda store: store.begin_run(0.0, None, {}))
@@ -162,7 +160,7 @@ async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> Non
     assert rows == [("item-1",)]
 
 
-def test_a_scratch_ledger_is_gone_when_closed() -> None:
+def test_a_scratch_ledger_is_gone_when_closed():
     """A batch without a path has a ledger of its own, which no other process can see."""
     scratch = open_scratch()
     store = LedgerStore(scratch.connection)

@@ -4,6 +4,6 @@ import pytest
 
 
 @pytest.fixture
-def queue_address(postgres: str) -> str:
+def queue_address(postgres):
     """The address of a queue that is not there yet."""
     return f"{postgres}#run"

@@ -50,7 +50,7 @@ async def works_still(launch: Serve, session_with: Open, queue_address: str, **g
 
 
 @pytest.mark.parametrize("name", ["", "#", "#Ärger", "#a/b", "#" + "a" * 41])
-async def test_an_address_names_a_batch(name: str) -> None:
+async def test_an_address_names_a_batch(name):
     """It is refused before anything is opened, and no password is shown."""
     with pytest.raises(InvalidRequestError, match="the name of the batch") as caught:
         await batch.status(f"postgresql://me:hush@host/db{name}")
@@ -60,13 +60,13 @@ async def test_an_address_names_a_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["run.db", "run.db#run", "mysql://host/db#run", 5])
-async def test_a_file_is_no_queue(address: Any) -> None:
+async def test_a_file_is_no_queue(address):
     """The error says what an address looks like."""
     with pytest.raises(InvalidRequestError, match="postgresql://user@host/database#name"):
         await batch.enqueue(address, ITEMS)
 
 
-async def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_package_is_named(monkeypatch):
     """The error says which extra has it."""
     monkeypatch.setitem(sys.modules, "procrastinate", None)
 
@@ -78,7 +78,7 @@ async def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         batch.read_ledger("postgresql://host/db#name")
 
 
-async def test_no_server(postgres_server: object) -> None:
+async def test_no_server(postgres_server):
     """Nothing listens there: the error has the address without its password."""
     error = await refusal(batch.enqueue("postgresql://me:hush@127.0.0.1:9/db#run", ITEMS))
 
@@ -86,7 +86,7 @@ async def test_no_server(postgres_server: object) -> None:
     assert "hush" not in str(error)
 
 
-async def test_a_server_that_is_too_old(postgres: str) -> None:
+async def test_a_server_that_is_too_old(postgres):
     """It is refused before anything is created there."""
 
     def older(data: bytes) -> bytes:
@@ -99,7 +99,7 @@ async def test_a_server_that_is_too_old(postgres: str) -> None:
     assert "is PostgreSQL 12, and 13 or newer is needed" in str(error)
 
 
-async def test_a_pooler_without_settings(postgres: str) -> None:
+async def test_a_pooler_without_settings(postgres):
     """A pooler that refuses the settings of a session causes an error at once."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,9 +117,7 @@ async def test_a_pooler_without_settings(postgres: str) -> None:
     assert "takes no settings of a session" in str(error)
 
 
-async def test_a_user_without_rights(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+async def test_a_user_without_rights(launch, session_with, postgres, queue_address):
     """The error says which right is missing; with the owner's address it works."""
     change(postgres, "DROP ROLE IF EXISTS guest", "CREATE ROLE guest LOGIN")
     parts = urlsplit(postgres)
@@ -136,9 +134,7 @@ async def test_a_user_without_rights(
     assert await works_still(launch, session_with, queue_address)
 
 
-async def test_tables_of_another_version(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+async def test_tables_of_another_version(launch, session_with, postgres, queue_address):
     """They are left unchanged, by whoever writes or reads."""
     await batch.enqueue(queue_address, ITEMS)
     change(postgres, "UPDATE browser_use_batches.queue_version SET version = 99")
@@ -155,9 +151,7 @@ async def test_tables_of_another_version(
     assert await works_still(launch, session_with, queue_address)
 
 
-async def test_an_engine_of_another_version(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+async def test_an_engine_of_another_version(launch, session_with, postgres, queue_address):
     """The tables of another procrastinate are not used, and the error names both."""
     import procrastinate
 
@@ -172,7 +166,7 @@ async def test_an_engine_of_another_version(
     assert procrastinate.__version__ in str(error)
 
 
-async def test_a_schema_of_another_program(postgres: str, queue_address: str) -> None:
+async def test_a_schema_of_another_program(postgres, queue_address):
     """A schema with other tables in the way is left alone."""
     change(
         postgres,
@@ -183,9 +177,7 @@ async def test_a_schema_of_another_program(postgres: str, queue_address: str) ->
     assert "already exists" in str(await refusal(batch.enqueue(queue_address, ITEMS)))
 
 
-async def test_a_lost_table_is_an_error(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+async def test_a_lost_table_is_an_error(launch, session_with, postgres, queue_address):
     """A queue without its items is damaged, and nothing is sent."""
     server = await launch()
     await batch.enqueue(queue_address, ITEMS)
@@ -197,9 +189,7 @@ async def test_a_lost_table_is_an_error(
     assert not server.store.tasks
 
 
-async def test_a_queue_that_is_not_there(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+async def test_a_queue_that_is_not_there(launch, session_with, postgres, queue_address):
     """Neither reading nor working creates it, also beside another queue."""
     session = await session_with(await launch())
     calls = [
@@ -216,9 +206,7 @@ async def test_a_queue_that_is_not_there(
             await batch.enqueue(f"{postgres}#other", ITEMS)
 
 
-async def test_another_prefix_is_refused(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_another_prefix_is_refused(launch, session_with, queue_address):
     """All items would be other tasks, and be paid for again."""
     await batch.enqueue(queue_address, ITEMS, key_prefix="p/")
 
@@ -229,9 +217,7 @@ async def test_another_prefix_is_refused(
     assert await works_still(launch, session_with, queue_address)
 
 
-async def test_another_limit_is_refused(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_another_limit_is_refused(launch, session_with, queue_address):
     """A limit that some items do not have is none; a budget may change, but not come later."""
     limits: dict[str, Any] = {"limit_by": lambda item: item.key, "per_key": 1}
     await batch.enqueue(queue_address, ITEMS, **limits)
@@ -249,9 +235,7 @@ async def test_another_limit_is_refused(
     assert await works_still(launch, session_with, queue_address, **limits)
 
 
-async def test_changed_content_is_refused(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_changed_content_is_refused(launch, session_with, queue_address):
     """In one input, and in a later one; what was there is done as it was."""
     with pytest.raises(LedgerMismatchError, match="earlier in the input"):
         await batch.enqueue(queue_address, [("a", "one"), ("a", "other")])
@@ -265,9 +249,7 @@ async def test_changed_content_is_refused(
     assert await works_still(launch, session_with, queue_address)
 
 
-async def test_a_service_without_keys_is_refused(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_a_service_without_keys_is_refused(launch, session_with, queue_address):
     """Nothing is sent, and the error says what to use there."""
     server = await launch(submission_keys=False)
     await batch.enqueue(queue_address, ITEMS)
@@ -291,9 +273,7 @@ async def test_a_service_without_keys_is_refused(
         {"max_failures": 0},
     ],
 )
-async def test_options_that_make_no_sense(
-    launch: Serve, session_with: Open, given: dict[str, Any]
-) -> None:
+async def test_options_that_make_no_sense(launch, session_with, given):
     """They are refused before the database is asked."""
     session = await session_with(await launch())
 

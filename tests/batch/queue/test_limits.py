@@ -9,7 +9,7 @@ import pytest
 from browser_use_async import BatchItem, RunTaskRequest, batch
 from browser_use_async.batch import ItemState, StopReason
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.batch.conftest import Held, Mended, Open, Serve
+from tests.batch.conftest import Held, Mended
 from tests.batch.queue.processes import Worker, Works
 from tests.batch.test_key_limits import most_of_each
 from tests.support.patience import until
@@ -28,9 +28,7 @@ def site_of(item: BatchItem) -> str | None:
     return site if site != "none" else None
 
 
-async def test_all_processes_keep_one_budget(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_all_processes_keep_one_budget(launch, session_with, queue_address):
     """Two spend no more than the budget, stop, and go on when it is larger."""
     server = await launch()
     sessions = [await session_with(server) for _ in range(2)]
@@ -53,8 +51,8 @@ async def test_all_processes_keep_one_budget(
 
 @pytest.mark.parametrize("budget", [12, 100])
 async def test_a_second_process_reserves_nothing_for_what_is_reserved(
-    launch: Serve, session_with: Open, queue_address: str, budget: int
-) -> None:
+    launch, session_with, queue_address, budget
+):
     """An item that goes on elsewhere needs no room in a full budget, and takes none in another."""
     executor = Held()
     server = await launch(executor=executor)
@@ -76,8 +74,8 @@ async def test_a_second_process_reserves_nothing_for_what_is_reserved(
 
 
 async def test_who_waits_for_money_makes_place_for_who_gives_it_back(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+    launch, session_with, queue_address
+):
     """All slots wait for a budget that only a begun item without a slot can free."""
     executor = Held("Task 0")
     server = await launch(executor=executor)
@@ -100,9 +98,7 @@ async def test_who_waits_for_money_makes_place_for_who_gives_it_back(
     assert state.cost_cents == 7
 
 
-async def test_a_retry_is_paid_from_the_same_budget(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_a_retry_is_paid_from_the_same_budget(launch, session_with, queue_address):
     """The cost of the failed task stays spent."""
     executor = Mended("Task")
     server = await launch(executor=executor)
@@ -119,9 +115,7 @@ async def test_a_retry_is_paid_from_the_same_budget(
     assert (await batch.status(queue_address)).cost_cents == before.cost_cents > 0
 
 
-async def test_items_of_a_site_wait_without_holding_up_others(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_items_of_a_site_wait_without_holding_up_others(launch, session_with, queue_address):
     """A hundred items of a site that has no room leave the slots to others."""
     executor = ScriptedExecutor(
         {"slow": Scenario(steps=("Look",), step_seconds=1.0)},
@@ -141,9 +135,7 @@ async def test_items_of_a_site_wait_without_holding_up_others(
     assert ended.index("none/19") < ended.index("slow/3")
 
 
-async def test_what_is_tried_again_waits_for_its_site(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_what_is_tried_again_waits_for_its_site(launch, session_with, queue_address):
     """The limit counts for second tasks, too."""
     executor = Mended("a/")
     server = await launch(executor=executor)
@@ -162,7 +154,7 @@ async def test_what_is_tried_again_waits_for_its_site(
 
 
 @pytest.mark.long
-async def test_processes_keep_a_limit_together(launch: Serve, queue_address: str) -> None:
+async def test_processes_keep_a_limit_together(launch, queue_address):
     """Three processes, one of which is killed: no site exceeds its limit, and all items end."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.1))
     server = await launch(executor=executor)

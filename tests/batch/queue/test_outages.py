@@ -11,10 +11,7 @@ from browser_use_async import batch
 from browser_use_async.batch import ItemState
 from browser_use_async.errors import LedgerError
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.batch.conftest import Open, Serve
-from tests.batch.queue.test_queue import Texts
 from tests.support.patience import until
-from tests.support.postgres import PostgresServer
 from tests.support.tcp_proxy import TcpProxy, through
 
 pytestmark = pytest.mark.long
@@ -24,13 +21,8 @@ SLOW = Scenario(steps=("Look",), step_seconds=0.2)
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_the_database_may_restart(
-    launch: Serve,
-    session_with: Open,
-    postgres_server: PostgresServer,
-    queue_address: str,
-    texts: Texts,
-    mode: str,
-) -> None:
+    launch, session_with, postgres_server, queue_address, texts, mode
+):
     """A restart or a crash under running items costs a moment: one task for each item."""
     server = await launch(executor=ScriptedExecutor(default=SLOW))
     sessions = [await session_with(server) for _ in range(2)]
@@ -53,12 +45,8 @@ async def test_the_database_may_restart(
 
 
 async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
-    launch: Serve,
-    session_with: Open,
-    postgres_server: PostgresServer,
-    queue_address: str,
-    texts: Texts,
-) -> None:
+    launch, session_with, postgres_server, queue_address, texts
+):
     """One that starts while PostgreSQL is down works once it is there."""
     server = await launch()
     session = await session_with(server)
@@ -72,9 +60,7 @@ async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
     assert len(server.store.tasks) == 3
 
 
-async def test_an_outage_that_lasts_too_long_ends_a_worker(
-    launch: Serve, session_with: Open, postgres: str, texts: Texts
-) -> None:
+async def test_an_outage_that_lasts_too_long_ends_a_worker(launch, session_with, postgres, texts):
     """The error says so after `outage_timeout`, and another worker goes on."""
     server = await launch(executor=ScriptedExecutor(default=SLOW))
     session = await session_with(server)
@@ -97,8 +83,8 @@ async def test_an_outage_that_lasts_too_long_ends_a_worker(
 
 @pytest.mark.parametrize("budget", [None, Decimal(40_000)])
 async def test_a_connection_that_is_cut_again_and_again(
-    launch: Serve, session_with: Open, postgres: str, texts: Texts, budget: Decimal | None
-) -> None:
+    launch, session_with, postgres, texts, budget
+):
     """Statements are repeated, lost answers too: one task each, and exact money."""
     server = await launch(executor=ScriptedExecutor(default=SLOW))
     session = await session_with(server)

@@ -14,7 +14,7 @@ from browser_use_async.batch import ItemState, StopReason
 from browser_use_async.errors import BatchInputError, ConfigurationError
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Held, Mended, Open, Serve, hanging
+from tests.batch.conftest import Held, Mended, hanging
 from tests.batch.queue.processes import Worker, Works
 from tests.support.patience import PATIENCE, until
 
@@ -27,9 +27,7 @@ async def ends(queue_address: str) -> list[BatchResult[Any]]:
     return [result async for result in batch.results(queue_address)]
 
 
-async def test_two_sessions_share_a_queue(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+async def test_two_sessions_share_a_queue(launch, session_with, queue_address, texts):
     """Each item has one task, its cost is counted once, and all results are there in order."""
     server = await launch()
     sessions = [await session_with(server) for _ in range(2)]
@@ -47,9 +45,7 @@ async def test_two_sessions_share_a_queue(
     assert {result.state for result in results} == {ItemState.DONE}
 
 
-async def test_enqueueing_again_adds_what_is_missing(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+async def test_enqueueing_again_adds_what_is_missing(launch, session_with, queue_address, texts):
     """The same call continues, and items that have ended stay as they are."""
     server = await launch()
     session = await session_with(server)
@@ -64,8 +60,8 @@ async def test_enqueueing_again_adds_what_is_missing(
 
 
 async def test_a_job_that_somebody_deleted_is_made_again(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str, texts: Texts
-) -> None:
+    launch, session_with, postgres, queue_address, texts
+):
     """Enqueueing the same input repairs the queue."""
     import psycopg
 
@@ -81,9 +77,7 @@ async def test_a_job_that_somebody_deleted_is_made_again(
     assert len(server.store.tasks) == 3
 
 
-async def test_failed_items_are_tried_again_once(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_failed_items_are_tried_again_once(launch, session_with, queue_address):
     """`retry` gives each one another task with another key, and the first cost stays."""
     executor = Mended("bad")
     server = await launch(executor=executor)
@@ -105,9 +99,7 @@ async def test_failed_items_are_tried_again_once(
     assert len(server.store.tasks) == 3
 
 
-async def test_a_refused_item_waits_until_it_is_corrected(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_a_refused_item_waits_until_it_is_corrected(launch, session_with, queue_address):
     """An invalid request has no job; a correct one under its key has."""
     server = await launch()
     session = await session_with(server)
@@ -145,9 +137,7 @@ def _commits(address: str) -> int:
     return int(found[0])
 
 
-async def test_items_share_their_statements(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str, texts: Texts
-) -> None:
+async def test_items_share_their_statements(launch, session_with, postgres, queue_address, texts):
     """Each has four statements: many are fetched, begun, recorded and ended in one."""
     server = await launch()
     session = await session_with(server)
@@ -163,9 +153,7 @@ async def test_items_share_their_statements(
     assert await asyncio.to_thread(_commits, postgres) - before < 300
 
 
-async def test_what_the_service_refuses_is_a_dead_letter(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_what_the_service_refuses_is_a_dead_letter(launch, session_with, queue_address):
     """It costs nothing, and `retry` takes it again."""
     server = await launch(faults=[Fault("status", "run_task", calls=1, status=422)])
     session = await session_with(server)
@@ -184,8 +172,8 @@ async def test_what_the_service_refuses_is_a_dead_letter(
 
 
 async def test_items_with_the_same_prefix_join_and_cost_nothing(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+    launch, session_with, postgres, queue_address
+):
     """A queue joins the tasks of a ledger, and another queue those of the first."""
     server = await launch()
     session = await session_with(server)
@@ -203,8 +191,8 @@ async def test_items_with_the_same_prefix_join_and_cost_nothing(
 
 
 async def test_secrets_are_given_to_workers_and_not_to_the_queue(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+    launch, session_with, postgres, queue_address
+):
     """The database has their names; a worker without the values says which one it needs."""
     import psycopg
 
@@ -226,9 +214,7 @@ async def test_secrets_are_given_to_workers_and_not_to_the_queue(
     assert [result.state for result in await ends(queue_address)] == [ItemState.DONE]
 
 
-async def test_renewed_secrets_keep_the_task(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_renewed_secrets_keep_the_task(launch, session_with, queue_address):
     """A task that was begun with another secret is the item's own, and is waited for."""
     executor = Held()
     server = await launch(executor=executor)
@@ -250,9 +236,7 @@ async def test_renewed_secrets_keep_the_task(
     assert len(server.store.tasks) == 1
 
 
-async def test_a_lost_answer_makes_no_second_task(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+async def test_a_lost_answer_makes_no_second_task(launch, session_with, queue_address, texts):
     """The same request is sent again with its key."""
     server = await launch(faults=[Fault("lost_reply", "run_task", calls=(2, 3))])
     await batch.enqueue(queue_address, texts(4))
@@ -265,8 +249,8 @@ async def test_a_lost_answer_makes_no_second_task(
 
 
 async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+    launch, session_with, queue_address, texts
+):
     """The error is raised once, and another worker goes on with the items."""
     server = await launch(faults=[Fault("status", "run_task", calls=1, status=401)])
     session = await session_with(server)
@@ -281,9 +265,7 @@ async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
     )
 
 
-async def test_an_empty_account_stops_a_worker(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+async def test_an_empty_account_stops_a_worker(launch, session_with, queue_address, texts):
     """Nothing is lost: a later worker goes on."""
     server = await launch(faults=[Fault("status", "run_task", calls=2, status=402)])
     session = await session_with(server)
@@ -298,9 +280,7 @@ async def test_an_empty_account_stops_a_worker(
     )
 
 
-async def test_failures_in_a_row_stop_a_worker(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+async def test_failures_in_a_row_stop_a_worker(launch, session_with, queue_address, texts):
     """What is left waits for another worker."""
     server = await launch(executor=Mended("Task"))
     await batch.enqueue(queue_address, texts(10))
@@ -315,9 +295,7 @@ async def test_failures_in_a_row_stop_a_worker(
     assert state.left == 8
 
 
-async def test_a_drain_finishes_what_is_under_way(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+async def test_a_drain_finishes_what_is_under_way(launch, session_with, queue_address, texts):
     """No more is begun, and each result is told."""
     executor = Held()
     server = await launch(executor=executor)
@@ -346,8 +324,8 @@ async def test_a_drain_finishes_what_is_under_way(
 
 
 async def test_a_cancelled_worker_leaves_its_items_at_once(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+    launch, session_with, queue_address, texts
+):
     """Another one need not wait for a lease: the same tasks end there."""
     executor = Held()
     server = await launch(executor=executor)
@@ -368,9 +346,7 @@ async def test_a_cancelled_worker_leaves_its_items_at_once(
     )
 
 
-async def test_a_task_that_takes_long_is_waited_for_again(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_a_task_that_takes_long_is_waited_for_again(launch, session_with, queue_address):
     """After `timeout` its slot is free for others, and it keeps its task."""
     slow = Scenario(steps=("Look",), step_seconds=2.0)
     server = await launch(scenarios={"slow": slow})
@@ -383,9 +359,7 @@ async def test_a_task_that_takes_long_is_waited_for_again(
     )
 
 
-async def test_results_are_followed_to_the_end(
-    launch: Serve, session_with: Open, queue_address: str, texts: Texts
-) -> None:
+async def test_results_are_followed_to_the_end(launch, session_with, queue_address, texts):
     """A reader gets each item once, whatever process has ended it, and then the end."""
     server = await launch()
     await batch.enqueue(queue_address, [*texts(6), ("refused", "")])
@@ -399,7 +373,7 @@ async def test_results_are_followed_to_the_end(
     assert Counter(await following) == Counter([*texts(6), "refused"])
 
 
-async def test_what_was_read_before_an_input_fails_is_enqueued(queue_address: str) -> None:
+async def test_what_was_read_before_an_input_fails_is_enqueued(queue_address):
     """The error says how far it came, and the same call continues later."""
 
     def broken() -> Iterator[tuple[str, str]]:
@@ -416,9 +390,7 @@ async def test_what_was_read_before_an_input_fails_is_enqueued(queue_address: st
     assert before.total == after.total == 1001
 
 
-async def test_texts_that_no_database_takes_are_stored(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_texts_that_no_database_takes_are_stored(launch, session_with, queue_address):
     """NUL and long keys, and an output with NUL."""
     scenario = Scenario(steps=("Look",), step_seconds=0.01, output="a\0b")
     server = await launch(executor=ScriptedExecutor(default=scenario))
@@ -431,7 +403,7 @@ async def test_texts_that_no_database_takes_are_stored(
     assert [result.state for result in await ends(queue_address)] == [ItemState.DONE] * 2
 
 
-async def test_a_queue_takes_rows(launch: Serve, session_with: Open, queue_address: str) -> None:
+async def test_a_queue_takes_rows(launch, session_with, queue_address):
     """The values of a row stand in the text of the batch."""
     server = await launch()
     await batch.enqueue(
@@ -444,9 +416,7 @@ async def test_a_queue_takes_rows(launch: Serve, session_with: Open, queue_addre
 
 
 @pytest.mark.long
-async def test_a_killed_process_is_taken_over(
-    launch: Serve, queue_address: str, texts: Texts
-) -> None:
+async def test_a_killed_process_is_taken_over(launch, queue_address, texts):
     """Its items go on elsewhere after a lease, with their tasks and their money."""
     executor = Held()
     server = await launch(executor=executor)
@@ -469,9 +439,7 @@ async def test_a_killed_process_is_taken_over(
 
 
 @pytest.mark.long
-async def test_a_living_process_keeps_what_it_works_on(
-    launch: Serve, session_with: Open, queue_address: str
-) -> None:
+async def test_a_living_process_keeps_what_it_works_on(launch, session_with, queue_address):
     """It beats while it drains, too, and no other one takes its items over."""
     server = await launch(executor=hanging())
     await batch.enqueue(queue_address, ["one"])

@@ -1,17 +1,14 @@
 """A queue is read as a ledger: by `read_ledger`, and so by the report and by `explain`."""
 
 from decimal import Decimal
-from pathlib import Path
 
 from browser_use_async import batch
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.report import write_report
-from tests.batch.conftest import Mended, Open, Serve
+from tests.batch.conftest import Mended
 
 
-async def test_items_are_read_as_rows(
-    launch: Serve, session_with: Open, postgres: str, queue_address: str
-) -> None:
+async def test_items_are_read_as_rows(launch, session_with, postgres, queue_address):
     """Their states, tasks, former tasks, times and costs are those of the queue."""
     executor = Mended("flaky")
     server = await launch(executor=executor)
@@ -57,7 +54,7 @@ async def test_items_are_read_as_rows(
     assert len(view.to_rows()) == 4
 
 
-async def test_more_items_than_one_statement_reads(queue_address: str) -> None:
+async def test_more_items_than_one_statement_reads(queue_address):
     """Each is read once, in the order in which they were enqueued."""
     keys = [str(number) for number in range(1201)]
     await batch.enqueue(queue_address, [(key, "Go") for key in keys])
@@ -65,7 +62,7 @@ async def test_more_items_than_one_statement_reads(queue_address: str) -> None:
     assert [row.key for row in read_ledger(queue_address).rows()] == keys
 
 
-async def test_the_rest_is_foretold(launch: Serve, session_with: Open, queue_address: str) -> None:
+async def test_the_rest_is_foretold(launch, session_with, queue_address):
     """As for a ledger: by the cost and the pace of what has ended."""
     server = await launch()
     await batch.enqueue(queue_address, [str(number) for number in range(30)])
@@ -82,9 +79,7 @@ async def test_the_rest_is_foretold(launch: Serve, session_with: Open, queue_add
     assert about.seconds > 0
 
 
-async def test_a_report_of_a_queue(
-    launch: Serve, session_with: Open, postgres: str, tmp_path: Path
-) -> None:
+async def test_a_report_of_a_queue(launch, session_with, postgres, tmp_path):
     """It has the items, and no password."""
     address = postgres.replace("tester@", "tester:hush@") + "#run"
     server = await launch(executor=Mended("flaky"))

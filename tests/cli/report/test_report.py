@@ -52,7 +52,7 @@ def many(count: int, seed: int = 7) -> list[dict[str, object]]:
     ]
 
 
-async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
+async def test_figures_are_those_of_the_ledger(tmp_path):
     """Every figure of the page, of all items and of each, is the one of the ledger."""
     ledger = write_ledger(tmp_path / "run.db", many(300), budget_cents=20_00)
     view = read_ledger(ledger)
@@ -83,7 +83,7 @@ async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
         assert (row.reason or "") in shown.get("words", "")
 
 
-async def test_what_was_joined_is_said(tmp_path: Path) -> None:
+async def test_what_was_joined_is_said(tmp_path):
     """The page has how many items joined tasks of an earlier run, and each of them says so."""
     rows = [item("a", joined=1), item("b", "failed", joined=1), item("c")]
     page = await report_of(tmp_path, write_ledger(tmp_path / "run.db", rows))
@@ -95,7 +95,7 @@ async def test_what_was_joined_is_said(tmp_path: Path) -> None:
     assert "joined" not in other.texts
 
 
-async def test_the_rest_is_foretold(tmp_path: Path) -> None:
+async def test_the_rest_is_foretold(tmp_path):
     """The page of an unfinished batch says what the rest costs; another one has no rest."""
     rows = [item(f"k{n}", task="x", cost=3500, seconds=float(n)) for n in range(40)]
     over = await report_of(tmp_path, write_ledger(tmp_path / "over.db", rows))
@@ -108,7 +108,7 @@ async def test_the_rest_is_foretold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["durations", "costs"])
-async def test_the_plots_count_every_item(tmp_path: Path, name: str) -> None:
+async def test_the_plots_count_every_item(tmp_path, name):
     """The bars of a plot, and the table beside it, count each ended task or cost once."""
     ledger = write_ledger(tmp_path / "run.db", many(200))
     await report_of(tmp_path, ledger)
@@ -125,7 +125,7 @@ async def test_the_plots_count_every_item(tmp_path: Path, name: str) -> None:
     assert sum(map(int, re.findall(r'<data value="(\d+)">', table[0]))) == counted
 
 
-async def test_results_come_first(tmp_path: Path) -> None:
+async def test_results_come_first(tmp_path):
     """Failures with their reasons come first, then all results, then plots and states."""
     items = [
         item("f" * 32, "failed", reason="No such page", name="Acme", task="Read acme.example"),
@@ -145,7 +145,7 @@ async def test_results_come_first(tmp_path: Path) -> None:
     assert not {"state-unknown", "state-new"} & set(page.values)
 
 
-async def test_one_file_that_loads_no_other(tmp_path: Path) -> None:
+async def test_one_file_that_loads_no_other(tmp_path):
     """No script but its own, no address of another file, and its policy forbids others."""
     ledger = write_ledger(tmp_path / "run.db", many(50))
     page = await report_of(tmp_path, ledger)
@@ -166,7 +166,7 @@ async def test_one_file_that_loads_no_other(tmp_path: Path) -> None:
     assert {link[1:] for link in links} <= {str(given.get("id")) for _, given in page.tags}
 
 
-async def test_the_policy_allows_the_style(tmp_path: Path) -> None:
+async def test_the_policy_allows_the_style(tmp_path):
     """The page's own style and script are those that its policy names, so that they apply."""
     import base64
     import hashlib
@@ -180,7 +180,7 @@ async def test_the_policy_allows_the_style(tmp_path: Path) -> None:
         assert f"{name}-src 'sha256-{digest}'" in text
 
 
-async def test_screen_readers(tmp_path: Path) -> None:
+async def test_screen_readers(tmp_path):
     """The page has a language, each table has headings with a scope, and all tags are closed."""
     ledger = write_ledger(tmp_path / "run.db", many(50))
     page = await report_of(tmp_path, ledger)
@@ -199,7 +199,7 @@ async def test_screen_readers(tmp_path: Path) -> None:
     assert page.unclosed == []
 
 
-async def test_hostile_text(tmp_path: Path) -> None:
+async def test_hostile_text(tmp_path):
     """Text of an agent or a page is in the report as text, whatever it contains."""
     clean = HOSTILE.encode("utf-8", "replace").decode()
     ledger = write_ledger(
@@ -224,7 +224,7 @@ async def test_hostile_text(tmp_path: Path) -> None:
 @pytest.mark.long
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=500))
-async def test_any_text(tmp_path: Path, text: str) -> None:
+async def test_any_text(tmp_path, text):
     """Whatever a key, an output and a reason contain, the page keeps its form and its two rows."""
     ledger = tmp_path / "any.db"
     ledger.unlink(missing_ok=True)
@@ -236,7 +236,7 @@ async def test_any_text(tmp_path: Path, text: str) -> None:
     assert len(page.rows) == 2
 
 
-async def test_very_long_text(tmp_path: Path) -> None:
+async def test_very_long_text(tmp_path):
     """Of an output of megabytes the page shows the beginning, and the length of the rest."""
     long = "word " * 1_000_000
     ledger = write_ledger(
@@ -255,7 +255,7 @@ async def test_very_long_text(tmp_path: Path) -> None:
     assert "20,000,000 bytes is too large" in page.rows[2]["words"]
 
 
-async def test_the_same_ledger_gives_the_same_page(tmp_path: Path) -> None:
+async def test_the_same_ledger_gives_the_same_page(tmp_path):
     """Written twice, the page is the same byte for byte, and replaces the former file."""
     ledger = write_ledger(tmp_path / "run.db", many(40))
     target = tmp_path / "report.html"
@@ -268,7 +268,7 @@ async def test_the_same_ledger_gives_the_same_page(tmp_path: Path) -> None:
     assert names(tmp_path) == ["report.html", "run.db"]
 
 
-async def test_a_report_is_for_its_owner(tmp_path: Path) -> None:
+async def test_a_report_is_for_its_owner(tmp_path):
     """Like the ledger, a report is readable for its user only, whether it is new or replaced."""
     ledger = write_ledger(tmp_path / "run.db", many(3))
     target = tmp_path / "report.html"
@@ -284,7 +284,7 @@ async def test_a_report_is_for_its_owner(tmp_path: Path) -> None:
         os.umask(umask)
 
 
-async def test_an_empty_batch(tmp_path: Path) -> None:
+async def test_an_empty_batch(tmp_path):
     """A batch without items, or without ended ones, has a report too."""
     empty = await report_of(tmp_path, write_ledger(tmp_path / "empty.db", []))
     begun = await report_of(
@@ -297,7 +297,7 @@ async def test_an_empty_batch(tmp_path: Path) -> None:
     assert not {"figure", "ul"} & {tag for tag, _ in begun.tags}
 
 
-async def test_nothing_is_left_of_a_report_that_failed(tmp_path: Path) -> None:
+async def test_nothing_is_left_of_a_report_that_failed(tmp_path):
     """Without a ledger, or without room for the page, nothing is written or changed."""
     ledger = write_ledger(tmp_path / "run.db", many(3))
     with pytest.raises(LedgerError, match="no ledger"):
@@ -309,7 +309,7 @@ async def test_nothing_is_left_of_a_report_that_failed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
-async def test_a_report_takes_the_place_of_files_only(tmp_path: Path) -> None:
+async def test_a_report_takes_the_place_of_files_only(tmp_path):
     """A pipe stays, as a device such as /dev/null does; so does a link, whose file is written."""
     ledger = write_ledger(tmp_path / "run.db", many(3))
     pipe, link = tmp_path / "pipe", tmp_path / "link.html"
@@ -332,7 +332,7 @@ async def test_a_report_takes_the_place_of_files_only(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.floats(0, 1e7), min_size=1))
-def test_bins(durations: list[float]) -> None:
+def test_bins(durations):
     """There are 16 bins at most, side by side, and each duration is in the right one."""
     durations.sort()
     found = bins(durations)
@@ -360,7 +360,7 @@ def test_bins(durations: list[float]) -> None:
         (90_000, "25 h"),
     ],
 )
-def test_durations_in_words(seconds: float | None, words: str) -> None:
+def test_durations_in_words(seconds, words):
     """Spans of time read as people say them."""
     assert time_span(seconds) == words
 
@@ -377,7 +377,7 @@ def _luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ["ink", "faint", "accent", "good", "bad", "waiting"])
-async def test_contrast(tmp_path: Path, scheme: int, name: str) -> None:
+async def test_contrast(tmp_path, scheme, name):
     """Every colour of text has a contrast of 4.5 to 1 to its backgrounds, in light and in dark."""
     await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
     text = (tmp_path / "report.html").read_text()
@@ -388,7 +388,7 @@ async def test_contrast(tmp_path: Path, scheme: int, name: str) -> None:
         assert (lights[1] + 0.05) / (lights[0] + 0.05) >= 4.5
 
 
-async def test_the_design_is_that_of_the_servers_pages(tmp_path: Path) -> None:
+async def test_the_design_is_that_of_the_servers_pages(tmp_path):
     """Every colour of the report is one of the server's pages, in light and in dark."""
     await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
     text = (tmp_path / "report.html").read_text()

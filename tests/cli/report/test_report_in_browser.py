@@ -1,14 +1,11 @@
 """The page of a batch in a real browser."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from browser_use_async.batch.report import write_report
 from browser_use_async.server.http.static_site import StaticSite
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page
+from tests.browser.driver import Page
 from tests.server.pages.application import violations
 
 from .ledgers import item, write_ledger
@@ -26,7 +23,7 @@ ITEMS = [
 
 
 @pytest.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
+async def url(tmp_path):
     """The address of a report."""
     ledger = write_ledger(tmp_path / "run.db", ITEMS, budget_cents=500)
     folder = tmp_path / "site"
@@ -38,7 +35,7 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1920, 1024, 390])
-async def test_everybody_can_read_it(browser: Browser, url: str, width: int, dark: bool):
+async def test_everybody_can_read_it(browser, url, width, dark):
     """Contrast, names, headings and width are right, on a desktop and on a telephone."""
     page = await browser.open(url, width=width, dark=dark, phone=width == 390)
 
@@ -46,7 +43,7 @@ async def test_everybody_can_read_it(browser: Browser, url: str, width: int, dar
     assert await violations(page) == []
 
 
-async def test_what_needs_attention_leads_to_its_item(browser: Browser, url: str):
+async def test_what_needs_attention_leads_to_its_item(browser, url):
     """A click on a failed item scrolls to its row, which has the reason."""
     page = await browser.open(url)
     await page.click('a[href="#item-1"]')
@@ -57,7 +54,7 @@ async def test_what_needs_attention_leads_to_its_item(browser: Browser, url: str
     assert "No such page" in await page.text("#item-1")
 
 
-async def test_what_agents_wrote_stays_text(browser: Browser, url: str):
+async def test_what_agents_wrote_stays_text(browser, url):
     """Markup of an output is shown and not run, and nothing else is loaded for the page."""
     page = await browser.open(url)
 
@@ -75,7 +72,7 @@ async def _names(page: Page) -> list[str]:
     return shown
 
 
-async def test_items_are_found_and_sorted(browser: Browser, url: str):
+async def test_items_are_found_and_sorted(browser, url):
     """By state, by text, and by cost in either order, without a server; by the keyboard too."""
     page = await browser.open(url)
     await page.run("document.querySelector('.tools [aria-pressed=false]:nth-child(3)').focus()")

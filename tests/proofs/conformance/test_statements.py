@@ -5,7 +5,6 @@ import json
 import os
 import re
 import sys
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -24,7 +23,7 @@ def _deviating(outcomes: list[Outcome]) -> dict[str, str]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("stored", [False, True], ids=["memory", "SQLite"])
-async def test_the_bundled_server_conforms(stored: bool, tmp_path: Path):
+async def test_the_bundled_server_conforms(stored, tmp_path):
     """Every check passes, and every call of the API is among their requests."""
     database = tmp_path / "server.db" if stored else ":memory:"
     async with conforming_server(database=database) as (server, settings):
@@ -36,7 +35,7 @@ async def test_the_bundled_server_conforms(stored: bool, tmp_path: Path):
 
 
 @pytest.mark.long
-async def test_a_server_without_a_browser(tmp_path: Path):
+async def test_a_server_without_a_browser(tmp_path):
     """The reader may end a task at once: checks that need a running one are skipped, not failed."""
     async with conforming_server(executor="plain") as (_, settings):
         outcomes = await run_checks(settings)
@@ -48,7 +47,7 @@ async def test_a_server_without_a_browser(tmp_path: Path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("statement", FAULTS)
-async def test_a_fault_is_found(statement: str):
+async def test_a_fault_is_found(statement):
     """By the check whose statement it breaks, with the request and the answer that show it."""
     async with conforming_server(faults=[FAULTS[statement]]) as (server, settings):
         outcomes = await run_checks(settings)

@@ -13,7 +13,7 @@ def _named(variants: tuple[Variant, ...]) -> list[object]:
 
 
 @pytest.mark.parametrize("variant", _named(TRUE + WITH_KEYS + QUEUE))
-def test_every_state_is_right_and_every_run_can_end(variant: Variant) -> None:
+def test_every_state_is_right_and_every_run_can_end(variant):
     """No reachable state breaks an invariant."""
     found = variant.search()
 
@@ -22,7 +22,7 @@ def test_every_state_is_right_and_every_run_can_end(variant: Variant) -> None:
 
 
 @pytest.mark.parametrize("variant", _named(REFUTED + WEAK_QUEUE))
-def test_a_weakened_protocol_is_refuted(variant: Variant) -> None:
+def test_a_weakened_protocol_is_refuted(variant):
     """The search finds a way to the broken invariant, and lists each step of it."""
     found = variant.search()
 
@@ -31,7 +31,7 @@ def test_a_weakened_protocol_is_refuted(variant: Variant) -> None:
     assert len(found.trace) == found.depth + 2 or "no good end" in found.problem
 
 
-def test_faults_are_there_to_happen() -> None:
+def test_faults_are_there_to_happen():
     """Each kind of fault and each way around it is a step of some state."""
     terms = Terms(items=1, budget=4, refusals=1, repeats=1, delays=1, failures=1, rounds=2)
     model = PayOnce(terms)
@@ -52,7 +52,7 @@ def test_faults_are_there_to_happen() -> None:
         assert words in text
 
 
-def test_the_program_says_what_is_not_as_it_must_be(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_says_what_is_not_as_it_must_be(capsys):
     """A search that is cut short refutes nothing, and the exit code says so."""
     assert main(["--quick", "--only", "no intent"]) == 0
     assert main(["--quick", "--only", "no intent", "--most", "10", "--traces"]) == 1

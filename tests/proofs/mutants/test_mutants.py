@@ -81,7 +81,7 @@ def test_names_are_unique():
 
 @pytest.mark.canaries_by_design("files")  # a checkout has their declarations
 @pytest.mark.torture
-def test_a_mutant_is_found(tmp_path: Path):
+def test_a_mutant_is_found(tmp_path):
     """A removed defence makes its killer fail, named with its file alone, too."""
     lost = next(mutant for mutant in MUTANTS if mutant.killers == (KILLER,))
 
@@ -95,7 +95,7 @@ def test_a_mutant_is_found(tmp_path: Path):
 
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
-def test_a_change_that_breaks_nothing_survives(tmp_path: Path):
+def test_a_change_that_breaks_nothing_survives(tmp_path):
     """The judge does not call every change a mutant, whatever its killers are for."""
     harmless = Mutant(
         "a harmless change",
@@ -111,7 +111,7 @@ def test_a_change_that_breaks_nothing_survives(tmp_path: Path):
 
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
-def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
+def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path):
     """Tests that cannot be loaded have noticed nothing."""
     broken = Mutant(
         "a package that cannot be imported",
@@ -130,7 +130,7 @@ def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
 
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
-def test_a_killer_that_is_gone_kills_nothing(tmp_path: Path):
+def test_a_killer_that_is_gone_kills_nothing(tmp_path):
     """A mutant whose test does not exist is not judged, whatever else fails."""
     lost = next(mutant for mutant in MUTANTS if mutant.killers == (KILLER,))
 
@@ -143,7 +143,7 @@ def test_a_killer_that_is_gone_kills_nothing(tmp_path: Path):
 
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
-def test_a_test_that_fails_anyway_kills_nothing(tmp_path: Path):
+def test_a_test_that_fails_anyway_kills_nothing(tmp_path):
     """The tests that noticed a mutant are run on the unchanged package."""
     text = "def test_right(): pass\ndef test_wrong(): assert False\n"
     asked = [f"tests/test_more.py::test_{name}" for name in ("right", "wrong", "gone")]

@@ -49,7 +49,7 @@ def changed(where: str, before: str, after: str) -> str:
         ("", "LIMIT = 3", "LIMIT = 4", "LIMIT = 4"),
     ],
 )
-def test_a_node_is_replaced(where: str, before: str, after: str, line: str):
+def test_a_node_is_replaced(where, before, after, line):
     """Expressions, statements, arguments, pieces of texts; in functions, classes and modules."""
     lines = changed(where, before, after).splitlines()
 
@@ -86,7 +86,7 @@ def test_statements_that_follow_each_other_are_replaced():
         ("", "self.wake(None, again=True)", "the module in queue.py has 0 times"),
     ],
 )
-def test_a_misfit_names_the_function_and_what_is_near(where: str, before: str, said: str):
+def test_a_misfit_names_the_function_and_what_is_near(where, before, said):
     """What is missing or ambiguous is an error, with candidates."""
     with pytest.raises(MisfitError) as caught:
         changed(where, before, "None")

@@ -201,7 +201,7 @@ def test_the_rest_of_the_window_is_waited_for_at_every_skew():
 
 
 @pytest.mark.parametrize("hours", [-24, 24])
-def test_a_stamp_that_is_a_day_off_hides_no_task(hours: int):
+def test_a_stamp_that_is_a_day_off_hides_no_task(hours):
     """Its time came from a host of the service with another time than the list."""
 
     async def run(trial: Trial) -> list[str | None]:
@@ -219,7 +219,7 @@ def test_a_stamp_that_is_a_day_off_hides_no_task(hours: int):
 
 @pytest.mark.parametrize("hours", [-24, 1, 24])
 @pytest.mark.parametrize("wrong_first", [True, False])
-def test_a_service_whose_dates_change_cuts_no_wait_short(hours: int, wrong_first: bool):
+def test_a_service_whose_dates_change_cuts_no_wait_short(hours, wrong_first):
     """Another host of the service, with another time, gave the second process its time."""
 
     async def run(trial: Trial, lag: float) -> list[str | None]:
@@ -239,7 +239,7 @@ def test_a_service_whose_dates_change_cuts_no_wait_short(hours: int, wrong_first
 
 
 @pytest.mark.parametrize("skew", [*SKEWS, -30.0, 30.0])
-def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
+def test_a_window_that_has_passed_is_not_waited_for_again(skew):
     """Where the clocks agree no call waits after the window; elsewhere at most once more."""
 
     async def once() -> None:
@@ -265,7 +265,7 @@ def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
 
 @pytest.mark.long
 @pytest.mark.parametrize("by_token", [False, True])
-def test_a_clock_that_is_set_meanwhile_hides_nothing(by_token: bool):
+def test_a_clock_that_is_set_meanwhile_hides_nothing(by_token):
     """The clock jumps before the submission, during it, and during the search."""
 
     async def run(trial: Trial, after: float, by: float) -> list[str | None]:
@@ -285,7 +285,7 @@ def test_a_clock_that_is_set_meanwhile_hides_nothing(by_token: bool):
 
 @pytest.mark.long
 @pytest.mark.parametrize("by_token", [False, True])
-def test_a_date_that_is_absent_or_untrue_hides_nothing(by_token: bool):
+def test_a_date_that_is_absent_or_untrue_hides_nothing(by_token):
     """A proxy without a `Date`, and a service whose `Date` is not the time of its rows."""
 
     async def run(trial: Trial, date: str, skew: float) -> list[str | None]:
@@ -323,7 +323,7 @@ def test_rows_with_absurd_dates_hide_nothing():
 
 
 @pytest.mark.parametrize("knows_time", [True, False])
-def test_older_tasks_of_the_same_text_are_not_fetched(knows_time: bool):
+def test_older_tasks_of_the_same_text_are_not_fetched(knows_time):
     """Of a hundred equal tasks in bare rows only possible ones are fetched."""
 
     async def once() -> tuple[int, int]:

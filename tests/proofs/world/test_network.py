@@ -179,7 +179,7 @@ def differing(verdicts: Verdicts) -> Verdicts:
 
 
 @pytest.mark.long
-def test_both_networks_give_the_same_results() -> None:
+def test_both_networks_give_the_same_results():
     """Every fault is classified in memory as over real sockets."""
     both = {
         name: (over_loopback(name), clock.run(in_memory(script))) for name, script in CASES.items()
@@ -190,7 +190,7 @@ def test_both_networks_give_the_same_results() -> None:
     assert {memory[0] for _real, memory in both.values()} == set(OutcomeKind)
 
 
-def test_a_network_that_is_not_like_the_real_one_shows() -> None:
+def test_a_network_that_is_not_like_the_real_one_shows():
     """The control: where everything arrives too late, most results differ."""
     both = {
         name: (clock.run(in_memory(script)), clock.run(in_memory(script, 2 * SECONDS)))

@@ -44,7 +44,7 @@ def run_bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.long
-def test_one_seed_is_one_report() -> None:
+def test_one_seed_is_one_report():
     """A seed gives the same report again, and other seeds give others."""
     first, again, *others = [live(ROUGH, seed) for seed in (3, 3, 4, 5)]
 
@@ -55,7 +55,7 @@ def test_one_seed_is_one_report() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", OF_CLIENTS, ids=lambda scenario: scenario.name)
-def test_controls_break_their_bounds(scenario: Scenario) -> None:
+def test_controls_break_their_bounds(scenario):
     """The fault of a control is noticed and counted."""
     report = live(scenario.laws[0], 1)
     if scenario.beside is not None:
@@ -65,7 +65,7 @@ def test_controls_break_their_bounds(scenario: Scenario) -> None:
     assert attrs.evolve(scenario, control=()).failures(report).keys() >= set(scenario.control)
 
 
-def test_every_bound_has_a_control() -> None:
+def test_every_bound_has_a_control():
     """For each bound of a scenario, some control breaks it."""
     bounds = {name for scenario in SCENARIOS for name in scenario.limits}
 
@@ -73,7 +73,7 @@ def test_every_bound_has_a_control() -> None:
 
 
 @pytest.mark.parametrize("name", SAFE)
-def test_a_promise_that_was_not_kept_fails_its_scenario(name: str) -> None:
+def test_a_promise_that_was_not_kept_fails_its_scenario(name):
     """One count above a bound fails a promise, and is enough for a control."""
     promise, control = Scenario("", ()), Scenario("", (), control=(name,))
     bad, good = Report(), Report()
@@ -83,7 +83,7 @@ def test_a_promise_that_was_not_kept_fails_its_scenario(name: str) -> None:
     assert (control.failures(good), control.failures(bad)) == ({name: 0}, {})
 
 
-def test_no_call_takes_a_step_that_the_model_forbids() -> None:
+def test_no_call_takes_a_step_that_the_model_forbids():
     """The events of calls with lost answers, and of a batch, are steps of the model."""
     cut = Rule(Kind.CUT, 0.3, calls=frozenset({Call.RUN}), done=0.5, done_after=30.0)
     busy = Rule(Kind.RATE_LIMIT, 0.1, calls=frozenset({Call.RUN}))
@@ -95,7 +95,7 @@ def test_no_call_takes_a_step_that_the_model_forbids() -> None:
     assert (calls.forbidden, batch.forbidden) == (0, 0)
 
 
-def test_calls_are_repeated_at_once_where_keys_are_kept() -> None:
+def test_calls_are_repeated_at_once_where_keys_are_kept():
     """The events then are steps of the model with keys, and the list is read only at first."""
     cut = Rule(Kind.CUT, 0.3, calls=frozenset({Call.RUN}), done=0.5, done_after=30.0)
     report = live(Laws(Submissions(40), (cut,), list_lag=10.0, keys="kept"), 0)
@@ -105,7 +105,7 @@ def test_calls_are_repeated_at_once_where_keys_are_kept() -> None:
     assert (report.twice, report.lost, report.unknown, report.forbidden) == (0, 0, 0, 0)
 
 
-def test_an_undisturbed_wait_is_prompt_and_cheap() -> None:
+def test_an_undisturbed_wait_is_prompt_and_cheap():
     """Without faults the server gets few requests, and no end is reported late."""
     report = live(Laws(Waits(20)), 0)
 
@@ -115,7 +115,7 @@ def test_an_undisturbed_wait_is_prompt_and_cheap() -> None:
 
 
 @pytest.mark.long
-def test_the_command_prints_a_report_as_json() -> None:
+def test_the_command_prints_a_report_as_json():
     """Standard output is one document with a measure for each bound, the same each time."""
     first, again = (run_bench("--only", "control: a ", "--json") for _run in range(2))
 
@@ -128,7 +128,7 @@ def test_the_command_prints_a_report_as_json() -> None:
 
 
 @pytest.mark.long
-def test_the_command_prints_one_row_for_each_scenario() -> None:
+def test_the_command_prints_one_row_for_each_scenario():
     """The table has a head and a row; choosing no scenario is a failure."""
     table, nothing = run_bench("--only", "untrue ends"), run_bench("--only", "no such name")
 

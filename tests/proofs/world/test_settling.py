@@ -69,7 +69,7 @@ def _outcomes(kind: str) -> list[Outcome]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["late", "lag"])
-def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(kind: str) -> None:
+def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(kind):
     """The window decides, to the second, whether a worker doubles a late task."""
     outcomes = _outcomes(kind)
 
@@ -79,7 +79,7 @@ def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(k
 
 
 @pytest.mark.parametrize("kind", ["late", "lag"])
-def test_a_late_task_stays_the_only_one(kind: str) -> None:
+def test_a_late_task_stays_the_only_one(kind):
     """The SDK never creates a second one; the error finds the first one later."""
 
     async def late(seconds: float) -> str | None:
@@ -143,7 +143,7 @@ class AmongOthers:
 
 
 @pytest.mark.long
-def test_a_task_is_found_among_many_others() -> None:
+def test_a_task_is_found_among_many_others():
     """While others create 500 tasks a minute, in the same words, every task is found."""
     trial = AmongOthers()
 

@@ -23,7 +23,7 @@ def worlds(laws: MachineLaws, seeds: range = SEEDS) -> Report:
 
 @pytest.mark.parametrize("resubmits", [True, False])
 @pytest.mark.long
-def test_no_job_is_paid_twice_or_lost(resubmits: bool) -> None:
+def test_no_job_is_paid_twice_or_lost(resubmits):
     """With a window as long as late work and list delay together, for any fault or crash."""
     report = worlds(attrs.evolve(FEW, resubmits=resubmits))
 
@@ -37,7 +37,7 @@ def test_no_job_is_paid_twice_or_lost(resubmits: bool) -> None:
 
 @pytest.mark.parametrize("resubmits", [True, False])
 @pytest.mark.long
-def test_no_clock_makes_a_job_paid_twice(resubmits: bool) -> None:
+def test_no_clock_makes_a_job_paid_twice(resubmits):
     """A clock a day off that is set repeatedly, and a `Date` that is not the time."""
     laws = attrs.evolve(FEW, skew=86_400.0, set_clock=4.0, untrue_dates=True, resubmits=resubmits)
 
@@ -51,7 +51,7 @@ def test_no_clock_makes_a_job_paid_twice(resubmits: bool) -> None:
     "step", [pytest.param(1, marks=[pytest.mark.nightly, pytest.mark.timeout(600)]), 37]
 )
 @pytest.mark.long
-def test_a_machine_may_crash_at_any_event(step: int) -> None:
+def test_a_machine_may_crash_at_any_event(step):
     """One history, and a crash at its k-th event, for every k (in the quick run: some)."""
     laws = MachineLaws(jobs=8, crash_at=1_000_000)
     events = simulate(1, laws).events
@@ -67,7 +67,7 @@ def test_a_machine_may_crash_at_any_event(step: int) -> None:
 
 @pytest.mark.parametrize("cause", ["late", "lag"])
 @pytest.mark.long
-def test_a_window_that_is_too_short_pays_twice(cause: str) -> None:
+def test_a_window_that_is_too_short_pays_twice(cause):
     """The control: the same worlds show duplicates as soon as the condition is violated."""
     hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
     laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)
@@ -79,7 +79,7 @@ def test_a_window_that_is_too_short_pays_twice(cause: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-def test_one_seed_gives_one_trace() -> None:
+def test_one_seed_gives_one_trace():
     """A seed gives the same events again, in another process too; another seed others."""
     program = (
         "from tests.proofs.world.machines import *; print(simulate(3, MachineLaws(jobs=8)).trace)"

@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 from aiohttp import web
 
@@ -15,14 +13,14 @@ from tests.support.hygiene import KEY
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare_environment(monkeypatch):
     """The user who runs the tests may have an endpoint configured."""
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 @pytest.mark.parametrize("wanted", LlmModel)
-def test_every_published_name_means_the_only_model(wanted: LlmModel) -> None:
+def test_every_published_name_means_the_only_model(wanted):
     """If the endpoint has one model, it is used for every published name."""
     assert choose_model(wanted, ["mine"]) == "mine"
 
@@ -36,19 +34,19 @@ def test_every_published_name_means_the_only_model(wanted: LlmModel) -> None:
         (None, "gpt-4.1"),
     ],
 )
-def test_the_model_that_is_asked_for(listed: list[str] | None, chosen: str) -> None:
+def test_the_model_that_is_asked_for(listed, chosen):
     """A name that the endpoint knows is passed on, with its prefix if it has one."""
     assert choose_model("gpt-4.1", listed) == chosen
 
 
 @pytest.mark.parametrize("listed", [["a", "b"], ["x/gpt-4.1", "y/gpt-4.1"]])
-def test_an_ambiguous_model_is_refused(listed: list[str]) -> None:
+def test_an_ambiguous_model_is_refused(listed):
     """Several models of which none, or more than one, fits are refused and named."""
     with pytest.raises(NoModelError, match=f"does not know gpt-4.1. It has {listed[0]}, "):
         choose_model("gpt-4.1", listed)
 
 
-def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_come_from_the_environment(monkeypatch):
     """Address and key come from the environment unless the operator gives others."""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -69,7 +67,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ({"llm_base_url": "http://name:word@host/v1"}, "without a user name"),
     ],
 )
-def test_settings_that_make_no_sense(fields: dict[str, Any], words: str) -> None:
+def test_settings_that_make_no_sense(fields, words):
     """An endpoint that cannot be called is refused when the server is created."""
     with pytest.raises(ConfigurationError, match=words):
         Model.of(AgentSettings(**fields))
@@ -84,7 +82,7 @@ def test_settings_that_make_no_sense(fields: dict[str, Any], words: str) -> None
         ({"data": [7]}, "o3"),
     ],
 )
-async def test_the_list_of_models(answer: Any, chosen: str) -> None:
+async def test_the_list_of_models(answer, chosen):
     """The endpoint is called with its key; an answer without a list of models is ignored."""
     keys: list[str] = []
 
@@ -107,7 +105,7 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
     assert keys == ["Bearer sesame"]
 
 
-async def test_one_model_for_all_tasks_is_not_looked_up() -> None:
+async def test_one_model_for_all_tasks_is_not_looked_up():
     """With `llm_model` the endpoint's list is not read."""
     model = Model.of(AgentSettings(llm_base_url="http://127.0.0.1:9", llm_model="m"))
 

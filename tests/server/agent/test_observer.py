@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import aiohttp
 import attrs
 import pytest
 from playwright.async_api import async_playwright
@@ -69,7 +67,7 @@ class Agent:
 
 
 @pytest.fixture
-async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
+async def agent(tmp_path):
     """An agent whose browser is observed."""
     assert BROWSER is not None
     file = tmp_path / "private.txt"
@@ -89,9 +87,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("opens_private_addresses", [False, True])
-async def test_other_owners_do_not_reach_its_port(
-    agent: Agent, http: aiohttp.ClientSession, opens_private_addresses: bool
-) -> None:
+async def test_other_owners_do_not_reach_its_port(agent, http, opens_private_addresses):
     """A search or task that names the port of another's browser reads and closes nothing."""
     page = await agent.first_page()
     settings = ChromiumSettings(allow_private_addresses=opens_private_addresses)
@@ -111,9 +107,7 @@ async def test_other_owners_do_not_reach_its_port(
 @pytest.mark.long
 @pytest.mark.parametrize("address", ["file://{}", "file://localhost{}", "view-source:file://{}"])
 @pytest.mark.parametrize("in_new_window", [False, True])
-async def test_files_are_refused_in_the_browser(
-    agent: Agent, address: str, in_new_window: bool
-) -> None:
+async def test_files_are_refused_in_the_browser(agent, address, in_new_window):
     """No window shows a file of this machine, neither an old one nor a new one."""
     opening = agent.open_window if in_new_window else agent.navigate
     page = await opening(address.format(agent.file))
@@ -132,7 +126,7 @@ async def test_files_are_refused_in_the_browser(
     "url", ["chrome://version/", "chrome://settings/", "view-source:chrome://version/"]
 )
 @pytest.mark.parametrize("in_new_window", [False, True])
-async def test_pages_of_the_browser_are_left(agent: Agent, url: str, in_new_window: bool) -> None:
+async def test_pages_of_the_browser_are_left(agent, url, in_new_window):
     """A window with a page of the browser itself is redirected to an empty page."""
     page = await (agent.open_window if in_new_window else agent.navigate)(url)
 

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 
@@ -29,29 +28,29 @@ SECRETS = {"password": "hidden"}
         ("*", ["http*://*"]),
     ],
 )
-def test_allowed_domains_become_patterns(entry: str, patterns: list[str]) -> None:
+def test_allowed_domains_become_patterns(entry, patterns):
     """The agent gets hosts and wildcards with a scheme, whatever else an entry contains."""
     assert address_patterns([entry, entry]) == patterns
 
 
-def test_without_domains_there_is_a_pattern() -> None:
+def test_without_domains_there_is_a_pattern():
     """A task without domains may open http and https, and no other scheme."""
     assert address_patterns(None) == ["http*://*"]
 
 
-def test_an_empty_list_is_not_every_domain() -> None:
+def test_an_empty_list_is_not_every_domain():
     """An empty list must not reach browser-use, which takes it for all domains."""
     assert address_patterns([]) == ["http*://nothing.invalid"]
 
 
 @pytest.mark.parametrize("entry", ["", "a*.example", "*.*.example", "http://", "::::"])
-def test_what_is_no_domain_allows_nothing(entry: str) -> None:
+def test_what_is_no_domain_allows_nothing(entry):
     """An invalid entry is no wildcard either, and allows no secret."""
     assert address_patterns([entry]) == ["http*://nothing.invalid"]
     assert secrets_by_domain(SECRETS, [entry]) == {}
 
 
-def test_secrets_are_bound_to_domains() -> None:
+def test_secrets_are_bound_to_domains():
     """With allowed domains each secret is for them only, by https unless an entry says more."""
     assert secrets_by_domain(SECRETS, None) == SECRETS
     assert secrets_by_domain({}, ["shop.example"]) == {}
@@ -64,7 +63,7 @@ def test_secrets_are_bound_to_domains() -> None:
     }
 
 
-def test_an_order(tmp_path: Path) -> None:
+def test_an_order(tmp_path):
     """Files are written, cookies completed, and an endpoint without a key gets a placeholder."""
     assignment = Assignment(
         task_id="t",
@@ -86,7 +85,7 @@ def test_an_order(tmp_path: Path) -> None:
     assert (order["key"], order["model"], order["max_steps"]) == ("none", "mine", 7)
 
 
-def test_messages_survive_the_pipe() -> None:
+def test_messages_survive_the_pipe():
     """A message is its length and its JSON."""
     sent = pack({"text": "Grüße\n"})
 

@@ -21,13 +21,13 @@ from tests.support.patience import until
         ("/nonexistent/python", "cannot be started"),
     ],
 )
-def test_a_python_without_browser_use(program: str, words: str) -> None:
+def test_a_python_without_browser_use(program, words):
     """Without browser-use the executor is refused, and the error says how to get it."""
     with pytest.raises(ConfigurationError, match=words):
         usable_python(program)
 
 
-def test_the_server_says_so_too() -> None:
+def test_the_server_says_so_too():
     """It is refused when the server is created, not when the first task comes."""
     settings = AgentSettings(llm_base_url="http://127.0.0.1:9/v1", python="/bin/false")
 
@@ -35,7 +35,7 @@ def test_the_server_says_so_too() -> None:
         LocalServer(executor="browser_use", agent=settings)
 
 
-def test_an_agent_inherits_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_agent_inherits_no_key(monkeypatch, tmp_path):
     """Neither keys nor proxies reach the agent's process; all of its homes are its folder."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -64,7 +64,7 @@ def program(folder: Path, text: str) -> str:
         ("printf '\\0\\0\\0\\377{'", r"ended by itself \(exit code 0\)"),
     ],
 )
-async def test_a_process_that_ends(tmp_path: Path, script: str, words: str) -> None:
+async def test_a_process_that_ends(tmp_path, script, words):
     """An end without a last message is reported with its exit code or signal."""
     lines: list[str] = []
     agent = await AgentProcess.start(program(tmp_path, script), tmp_path, lines.append)
@@ -74,7 +74,7 @@ async def test_a_process_that_ends(tmp_path: Path, script: str, words: str) -> N
     await agent.end()
 
 
-async def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relative_path(tmp_path, monkeypatch):
     """It counts from the folder of the server, though each agent runs in one of its own."""
     folder, own = tmp_path / "agent", tmp_path / "task"
     folder.mkdir()
@@ -92,7 +92,7 @@ async def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert usable_python("true") == "true"  # PATH has it
 
 
-async def test_silence(tmp_path: Path) -> None:
+async def test_silence(tmp_path):
     """A process without output for too long is reported; its children end with it."""
     script = "sleep 1000 & echo $! >child; wait"
     agent = await AgentProcess.start(program(tmp_path, script), tmp_path, print)
@@ -107,7 +107,7 @@ async def test_silence(tmp_path: Path) -> None:
     await until(lambda: not _is_alive(child))
 
 
-async def test_its_output_is_logged(tmp_path: Path) -> None:
+async def test_its_output_is_logged(tmp_path):
     """Its standard error is logged line by line, without colours and empty lines."""
     lines: list[str] = []
     script = "printf 'one\\n\\n\\033[31mtwo\\033[0m\\n' >&2"

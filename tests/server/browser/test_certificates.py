@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -10,11 +9,10 @@ from aiohttp import web
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.settings import ChromiumSettings
 from tests.server.browser.running import browse
-from tests.support.certificates import Certificate
 
 
 @pytest.fixture
-def home(tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+def home(tmp_path, certificate, monkeypatch):
     """The home of a user whose certificate store has one more authority."""
     certutil = shutil.which("certutil")
     if certutil is None:
@@ -34,7 +32,7 @@ async def _page(_request: web.Request) -> web.Response:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("home")
-async def test_an_authority_of_the_users_own_store(certificate: Certificate, browser_path: str):
+async def test_an_authority_of_the_users_own_store(certificate, browser_path):
     """A page of an intranet opens if the user of the server trusts its authority."""
     application = web.Application()
     application.router.add_get("/", _page)

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.records import Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
@@ -21,7 +20,7 @@ FINDINGS = """<title>Findings</title><p id=found></p><script>
 </script>"""
 
 
-async def test_each_task_finds_a_new_context(chromium: ChromiumExecutor):
+async def test_each_task_finds_a_new_context(chromium):
     """A page finds the same in each task, and nothing of an earlier task is left."""
     async with serve_pages({"/": FINDINGS}) as site:
         task = f"Open {site.url}/. Scroll down"
@@ -32,7 +31,7 @@ async def test_each_task_finds_a_new_context(chromium: ChromiumExecutor):
     assert [each.output for each in others] == [first.output] * 2
 
 
-async def test_tasks_that_run_together_have_their_own_cookies(chromium: ChromiumExecutor):
+async def test_tasks_that_run_together_have_their_own_cookies(chromium):
     """Two tasks that begin together have their own cookies only, and none of an earlier task."""
     async with serve_pages({"/": "<title>Shop</title>"}) as site:
         await browse(chromium, f"Open {site.url}/?cookie=zero. Scroll down")
@@ -46,7 +45,7 @@ async def test_tasks_that_run_together_have_their_own_cookies(chromium: Chromium
     assert cookies == [["one"], ["two"]]
 
 
-async def test_secrets_are_hidden_in_their_own_task_only(chromium: ChromiumExecutor):
+async def test_secrets_are_hidden_in_their_own_task_only(chromium):
     """A picture masks the secrets of its task, and not those of the task before it."""
     shown = "<title>Shop</title><p>tulips-and-tides</p>"
     async with serve_pages({"/": shown}) as site:

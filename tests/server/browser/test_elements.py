@@ -1,7 +1,6 @@
 """Elements are found by their words, and accept the input of a person."""
 
 import pytest
-from playwright.async_api import Page
 
 from browser_use_async.server.executors.browser.elements import (
     Element,
@@ -11,7 +10,6 @@ from browser_use_async.server.executors.browser.elements import (
 )
 from browser_use_async.server.executors.browser.locators import (
     ElementNotFoundError,
-    Kind,
     locate,
 )
 from browser_use_async.server.executors.browser.page import TaskPage
@@ -39,7 +37,7 @@ PAGE = """
 
 
 @pytest.fixture
-async def elements(page: Page) -> TaskPage:
+async def elements(page):
     """A page with all kinds of elements, under another element that covers them."""
     task_page = TaskPage(page)
     await page.set_content(PAGE)
@@ -76,9 +74,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("clickables", CLICKABLES), ("fields", FIELDS)])
-async def test_elements_are_found_by_their_words(
-    elements: TaskPage, kind: Kind, expected: dict[str, str]
-):
+async def test_elements_are_found_by_their_words(elements, kind, expected):
     """Label, text, tooltip, placeholder, picture and name lead to an element, whatever its kind."""
     found = {phrase: await _id(await locate(elements, kind, phrase)) for phrase in expected}
 
@@ -92,9 +88,7 @@ async def test_elements_are_found_by_their_words(
         ("fields", "card", "Card holder”, “Card number"),
     ],
 )
-async def test_several_elements_are_refused(
-    elements: TaskPage, kind: Kind, phrase: str, shown: str
-):
+async def test_several_elements_are_refused(elements, kind, phrase, shown):
     """The error has their names; an exact match has priority over a longer text."""
     await elements.page.set_content(
         PAGE + "<button>Send to all today</button><input aria-label='Card holder'>"
@@ -107,7 +101,7 @@ async def test_several_elements_are_refused(
 
 
 @pytest.mark.parametrize("address", ["#", "javascript:void 0"])
-async def test_links_that_only_start_a_script_are_several(elements: TaskPage, address: str):
+async def test_links_that_only_start_a_script_are_several(elements, address):
     """Those of two rows do different things, although their names and addresses are the same."""
     row = f"<li><a href='{address}' onclick='remove()'>Delete</a></li>"
     await elements.page.set_content(f"<ul>{row}{row}</ul>")
@@ -116,14 +110,14 @@ async def test_links_that_only_start_a_script_are_several(elements: TaskPage, ad
         await locate(elements, "clickables", "delete")
 
 
-async def test_what_is_not_there_to_click_is_not_found(elements: TaskPage):
+async def test_what_is_not_there_to_click_is_not_found(elements):
     """Hidden, disabled and other elements are not clicked; the error names those there are."""
     for phrase in ("Vanished", "Locked", "Your other name"):
         with pytest.raises(ElementNotFoundError, match="What can be clicked: Send, Send later"):
             await locate(elements, "clickables", phrase, patience=False)
 
 
-async def test_fields_take_values(elements: TaskPage):
+async def test_fields_take_values(elements):
     """Texts, options, further options of a list, days and ticks arrive in their fields."""
     values = {
         "Your name": "Ada",
@@ -143,7 +137,7 @@ async def test_fields_take_values(elements: TaskPage):
     assert await elements.page.frames[1].input_value("#inner") == "42"
 
 
-async def test_fields_refuse_what_does_not_fit(elements: TaskPage):
+async def test_fields_refuse_what_does_not_fit(elements):
     """The error has the field and the value that it does not accept."""
     for phrase, value, reason in (
         ("Fixed", "1", "“Fixed” cannot be changed"),
@@ -156,7 +150,7 @@ async def test_fields_refuse_what_does_not_fit(elements: TaskPage):
         await check(elements, await locate(elements, "fields", "Day"), on=True)
 
 
-async def test_what_is_covered_is_clicked_by_a_script(elements: TaskPage):
+async def test_what_is_covered_is_clicked_by_a_script(elements):
     """An element that covers another one does not keep the task from clicking it."""
     await click(elements, await locate(elements, "clickables", "Make"))
 

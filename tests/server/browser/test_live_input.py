@@ -1,10 +1,9 @@
 """A person's input on a live page, as the task's page receives it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Page
 
 from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
@@ -28,7 +27,7 @@ PAGE = """
 
 
 @pytest.fixture
-async def view(context: BrowserContext, page: Page) -> AsyncIterator[LiveView]:
+async def view(context, page):
     """The live view of a page with a button and two fields, drawn and ready for input."""
     await page.set_content(PAGE)
     # Input before the page is drawn is dropped.
@@ -56,7 +55,7 @@ async def becomes_true(page: Page, expression: str) -> None:
     await page.wait_for_function(expression, timeout=PATIENCE * 1000)
 
 
-async def test_mouse_and_wheel(view: LiveView, page: Page):
+async def test_mouse_and_wheel(view, page):
     """Clicks, double clicks, the right button and the wheel are events of the browser itself."""
     await click(view, 120)
     await click(view, 120, clicks=2)
@@ -68,7 +67,7 @@ async def test_mouse_and_wheel(view: LiveView, page: Page):
     assert said[:4] == ["clicked", "clicked", "double", "menu"]
 
 
-async def test_keys_and_text_go_where_the_focus_is(view: LiveView, page: Page):
+async def test_keys_and_text_go_where_the_focus_is(view, page):
     """Letters, text without a key, keys without text, and the events that the page gets."""
     await click(view, 220)
     await press(view, "a", "KeyA")
@@ -83,7 +82,7 @@ async def test_keys_and_text_go_where_the_focus_is(view: LiveView, page: Page):
     assert (await page.evaluate("said"))[:2] == ["a,KeyA,65,false", "up a"]
 
 
-async def test_enter_submits_and_control_a_selects(view: LiveView, page: Page):
+async def test_enter_submits_and_control_a_selects(view, page):
     """Enter sends its text, and editing keys edit."""
     await page.evaluate("void (other.onkeypress = event => said.push('pressed ' + event.keyCode))")
     await page.fill("#other", "old")
@@ -96,7 +95,7 @@ async def test_enter_submits_and_control_a_selects(view: LiveView, page: Page):
     assert await page.input_value("#other") == "new"
 
 
-async def test_copy_cut_and_paste(view: LiveView, page: Page):
+async def test_copy_cut_and_paste(view, page):
     """They work within the task, and the page gets events of the keys."""
     await page.fill("#name", "words")
     await click(view, 220)
@@ -111,7 +110,7 @@ async def test_copy_cut_and_paste(view: LiveView, page: Page):
     assert "c,KeyC,0,true" in await page.evaluate("said")
 
 
-async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, own_browser: Browser):
+async def test_the_clipboard_is_the_tasks_own(view, page, own_browser):
     """Text that is copied in one task is pasted in no other one, by key or middle button."""
     other_context = await own_browser.new_context()
     other_page = await other_context.new_page()
@@ -135,9 +134,7 @@ async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, own_br
     assert await other_page.input_value("#name") == "e"
 
 
-async def test_no_key_pastes_what_a_page_has_copied(
-    view: LiveView, page: Page, own_browser: Browser
-):
+async def test_no_key_pastes_what_a_page_has_copied(view, page, own_browser):
     """Text that a page itself puts on the browser's clipboard is pasted in no other task."""
     await page.fill("#name", "private")
     await page.evaluate("document.getElementById('name').select(); document.execCommand('copy')")
@@ -161,7 +158,7 @@ async def test_no_key_pastes_what_a_page_has_copied(
     assert shown == "e"
 
 
-async def test_a_page_that_hangs_takes_no_input_and_delays_no_other(view: LiveView, page: Page):
+async def test_a_page_that_hangs_takes_no_input_and_delays_no_other(view, page):
     """Thousands of inputs return at once and are dropped; so are those after the end."""
     hanging = asyncio.create_task(page.evaluate("for (;;);"))
     async with asyncio.timeout(PATIENCE):

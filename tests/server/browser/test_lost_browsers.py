@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from tests.support.patience import PATIENCE, until
 
 
 @pytest.fixture(autouse=True)
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def temporary(monkeypatch):
     """A folder for temporary files that no other test uses."""
     # Short, because the browser creates sockets in it, whose paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="bua-"))
@@ -38,7 +37,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def own_chromium(browser_path: str, temporary: Path) -> AsyncIterator[ChromiumExecutor]:
+async def own_chromium(browser_path, temporary):
     """An executor whose browser keeps its files in `temporary`."""
     executor = ChromiumExecutor(ChromiumSettings(browser_path, allow_private_addresses=True))
     yield executor
@@ -106,7 +105,7 @@ def _addresses(executor: ChromiumExecutor) -> list[str]:
     return [page.url for context in process.browser.contexts for page in context.pages]
 
 
-def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
+def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary):
     """Two tasks may find one browser hanging, and the number of a closed file may be reused."""
     folder = BrowserFolder.make()
     folder.remove()
@@ -117,7 +116,7 @@ def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
     assert _names(temporary) == []
 
 
-async def test_a_browser_that_is_killed_fails_its_task(own_chromium: ChromiumExecutor, site: str):
+async def test_a_browser_that_is_killed_fails_its_task(own_chromium, site):
     """The task fails at once with the reason; the next one has a new browser."""
     waiting = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(own_chromium, f"{site}/")
@@ -132,9 +131,7 @@ async def test_a_browser_that_is_killed_fails_its_task(own_chromium: ChromiumExe
     await _gone(first)
 
 
-async def test_a_handler_of_crashes_that_hangs_is_ended(
-    own_chromium: ChromiumExecutor, site: str, temporary: Path
-):
+async def test_a_handler_of_crashes_that_hangs_is_ended(own_chromium, site, temporary):
     """It is not in the browser's process group, and may wait for a crashed page for ever."""
 
     def handlers() -> list[int]:
@@ -163,7 +160,7 @@ def _text(file: Path) -> str:
 
 
 @pytest.mark.torture
-async def test_a_page_that_hangs_fails_its_task_alone(own_chromium: ChromiumExecutor, site: str):
+async def test_a_page_that_hangs_fails_its_task_alone(own_chromium, site):
     """A page whose script never ends fails its task; the browser continues for the others."""
     page = "<title>Busy</title><button onclick='while (true) {}'>Hang</button>"
     async with serve_pages({"/": page}) as pages:
@@ -182,9 +179,7 @@ async def test_a_page_that_hangs_fails_its_task_alone(own_chromium: ChromiumExec
 
 @pytest.mark.torture
 @pytest.mark.parametrize("what", ["Wait for rain", "Wait 300 s"])
-async def test_a_page_that_crashes_fails_its_task_alone(
-    own_chromium: ChromiumExecutor, site: str, what: str
-):
+async def test_a_page_that_crashes_fails_its_task_alone(own_chromium, site, what):
     """A page that crashes fails its task; the browser continues for the others."""
     # Beside another one, since Chromium sometimes ends with its last page.
     crashing = asyncio.create_task(browse(own_chromium, f"Open {site}/. {what}"))
@@ -208,7 +203,7 @@ async def test_a_page_that_crashes_fails_its_task_alone(
 
 
 @pytest.mark.torture
-async def test_a_browser_that_hangs_is_ended(own_chromium: ChromiumExecutor, site: str):
+async def test_a_browser_that_hangs_is_ended(own_chromium, site):
     """A browser that does not respond fails its task within a minute, and is replaced."""
     waiting = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(own_chromium, f"{site}/")
@@ -223,9 +218,7 @@ async def test_a_browser_that_hangs_is_ended(own_chromium: ChromiumExecutor, sit
 
 
 @pytest.mark.torture
-async def test_a_page_that_does_not_close_fails_no_other_task(
-    own_chromium: ChromiumExecutor, site: str
-):
+async def test_a_page_that_does_not_close_fails_no_other_task(own_chromium, site):
     """The browser gets no further task, and ends with its last one."""
     stopped = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(own_chromium, f"{site}/")
@@ -251,9 +244,7 @@ async def test_a_page_that_does_not_close_fails_no_other_task(
 
 
 @pytest.mark.torture
-async def test_a_browser_that_gives_no_page_is_given_no_task(
-    own_chromium: ChromiumExecutor, site: str
-):
+async def test_a_browser_that_gives_no_page_is_given_no_task(own_chromium, site):
     """A task without a page gets another browser; tasks in the first one continue."""
     waiting = asyncio.create_task(
         browse(own_chromium, f"Open {site}/. Wait for rain", viewport=(800, 600))
@@ -273,7 +264,7 @@ async def test_a_browser_that_gives_no_page_is_given_no_task(
     assert second != first
 
 
-async def test_stopping_closes_the_pages(own_chromium: ChromiumExecutor, site: str):
+async def test_stopping_closes_the_pages(own_chromium, site):
     """Closing the iterator, which a stop does, closes the pages within seconds."""
     await browse(own_chromium, f"Open {site}/ and tell me the title")
     waiting = asyncio.create_task(browse(own_chromium, f"Open {site}/. Wait for rain"))
@@ -298,7 +289,7 @@ HANGS_WHEN_LOOKED_AT = """<title>Shy</title><button>Here</button><script>
 </script>"""
 
 
-async def test_a_page_that_hangs_in_its_picture_is_stopped_at_once(own_chromium: ChromiumExecutor):
+async def test_a_page_that_hangs_in_its_picture_is_stopped_at_once(own_chromium):
     """The page of a stopped task gets no more commands, because it may not answer for long."""
     pages_of_site = {"/": HANGS_WHEN_LOOKED_AT, "/hangs": "."}
     async with serve_pages(pages_of_site) as pages:
@@ -331,9 +322,7 @@ SERVER = textwrap.dedent(
 
 
 @pytest.mark.parametrize("frozen", [False, pytest.param(True, marks=pytest.mark.torture)])
-async def test_a_killed_server_leaves_nothing(
-    browser_path: str, temporary: Path, site: str, frozen: bool
-):
+async def test_a_killed_server_leaves_nothing(browser_path, temporary, site, frozen):
     """After kill -9 the browser ends by itself, and the next server deletes its files."""
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path.cwd())}
     server = await asyncio.create_subprocess_exec(
@@ -359,7 +348,7 @@ async def test_a_killed_server_leaves_nothing(
     _check_empty(temporary)
 
 
-def test_the_living_keep_their_folders(temporary: Path):
+def test_the_living_keep_their_folders(temporary):
     """The folder of a running server is left alone, and so is one without a lock."""
     living = BrowserFolder.make()
     (temporary / f"{PREFIX}strange").mkdir()
@@ -378,7 +367,7 @@ def test_the_living_keep_their_folders(temporary: Path):
 
 
 @pytest.mark.long
-async def test_a_browser_that_does_not_start(temporary: Path):
+async def test_a_browser_that_does_not_start(temporary):
     """The last output of the browser is in the reason of the task."""
     program = temporary / "no-browser"
     version = "[ \"$1\" = --version ] && echo 'Chromium 150.0.7000.0' && exit\n"

@@ -1,7 +1,6 @@
 """A limit on the memory of a browser: the page that grows is ended, and no other."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ _PAGES = {
 
 
 @pytest.fixture
-async def bounded(browser_path: str) -> AsyncIterator[ChromiumExecutor]:
+async def bounded(browser_path):
     """Browsers with a low limit."""
     executor = ChromiumExecutor(
         ChromiumSettings(
@@ -55,7 +54,7 @@ async def bounded(browser_path: str) -> AsyncIterator[ChromiumExecutor]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", _GROWING)
-async def test_a_page_that_grows_is_ended_alone(bounded: ChromiumExecutor, path: str):
+async def test_a_page_that_grows_is_ended_alone(bounded, path):
     """Its task fails with the limit as the reason; another task in the same browser goes on."""
     pages = dict(_PAGES)
     async with serve_pages(pages) as site:

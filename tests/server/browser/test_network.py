@@ -36,7 +36,7 @@ WAYS = {
 }
 
 
-async def test_pages_reach_no_other_domain(chromium: ChromiumExecutor):
+async def test_pages_reach_no_other_domain(chromium):
     """A page may embed, fetch or open another domain: no request arrives, and steps say so."""
     pages = {f"/{name}": f"<title>{name}</title>{way}" for name, way in WAYS.items()}
     async with serve_pages({**pages, "/away": "REDIRECT OTHER/caught"}) as site:
@@ -56,7 +56,7 @@ async def test_pages_reach_no_other_domain(chromium: ChromiumExecutor):
     assert "Refused" not in " ".join(step.evaluation_previous_goal for step in free.steps)
 
 
-async def test_tasks_open_no_other_domain(chromium: ChromiumExecutor):
+async def test_tasks_open_no_other_domain(chromium):
     """A redirect, a script, a link or the task itself that leads elsewhere fails the task."""
     pages = {
         "/redirect": "REDIRECT OTHER/caught",
@@ -85,7 +85,7 @@ async def test_tasks_open_no_other_domain(chromium: ChromiumExecutor):
 
 
 @pytest.mark.torture
-async def test_private_addresses_are_closed_unless_opened(browser_path: str):
+async def test_private_addresses_are_closed_unless_opened(browser_path):
     """By default no address of this machine is opened, by any of its names."""
     async with serve_pages({"/": "<title>Inner</title>"}) as site:
         some = ChromiumSettings(browser_path, allow_private_addresses=[site.url])
@@ -108,7 +108,7 @@ async def test_private_addresses_are_closed_unless_opened(browser_path: str):
     assert site.asked.count("/") == 1
 
 
-async def test_files_of_this_machine_are_no_pages(chromium: ChromiumExecutor):
+async def test_files_of_this_machine_are_no_pages(chromium):
     """Neither a task nor a page opens a file: address."""
     typed = await browse(chromium, "Open file:///etc/passwd and tell me the text")
     link = '<a href="file:///etc/passwd">Passwords</a><title>Page</title>'
@@ -119,7 +119,7 @@ async def test_files_of_this_machine_are_no_pages(chromium: ChromiumExecutor):
     assert clicked.output == "Page"
 
 
-async def test_advertisements_are_blocked(browser_path: str):
+async def test_advertisements_are_blocked(browser_path):
     """With `use_adblock` known hosts of advertisements are blocked."""
     executor = ChromiumExecutor(ChromiumSettings(browser_path, allow_private_addresses=True))
     page = '<title>Page</title><img src="http://sub.doubleclick.net/ad">'
@@ -138,7 +138,7 @@ async def test_advertisements_are_blocked(browser_path: str):
 
 
 @pytest.mark.torture
-async def test_the_proxy_of_the_country_is_used(browser_path: str):
+async def test_the_proxy_of_the_country_is_used(browser_path):
     """Connections use the operator's proxy, with its password; the first step says so."""
     seen: list[tuple[str, str, str]] = []
 
@@ -174,7 +174,7 @@ async def test_the_proxy_of_the_country_is_used(browser_path: str):
     assert ("GET", "http://inner.invalid/x", basic) in seen
 
 
-async def test_a_missing_proxy_is_named(chromium: ChromiumExecutor, site: str):
+async def test_a_missing_proxy_is_named(chromium, site):
     """A task for a country without a proxy connects directly, and its first step says so."""
     task = f"Open {site}/ and tell me the title"
     done = await browse(chromium, task, use_proxy=True, proxy_requested=True)
@@ -190,7 +190,7 @@ async def test_a_missing_proxy_is_named(chromium: ChromiumExecutor, site: str):
 @pytest.mark.parametrize(
     "address", ["socks5://a:1", "https://a:1", "a:1", "", "http://", "http://["]
 )
-def test_wrong_proxies(address: str, browser_path: str):
+def test_wrong_proxies(address, browser_path):
     """An address that is no HTTP proxy is refused before anything starts."""
     with pytest.raises(ConfigurationError, match="a proxy has an address such as"):
         ChromiumExecutor(ChromiumSettings(browser_path, proxies={"us": address}))
@@ -207,7 +207,7 @@ def test_ad_hosts_include_what_is_below_them():
 
 
 @pytest.mark.parametrize("wrong", ["127.0.0.1:80:90", "somewhere", "http://["])
-def test_wrong_private_addresses(wrong: str):
+def test_wrong_private_addresses(wrong):
     """A text that is no address is refused."""
     with pytest.raises(ConfigurationError, match="is no address such as"):
         PrivateAddresses.of([wrong])

@@ -57,7 +57,7 @@ LONG = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("said", LONG.values(), ids=LONG)
-def test_a_long_text_is_planned_or_refused(said: str):
+def test_a_long_text_is_planned_or_refused(said):
     """No text of 20 KB blocks the server, whatever it contains."""
     with contextlib.suppress(CannotContinueError):
         assert _plan(f"Open https://shop.example/. {said}").actions
@@ -118,7 +118,7 @@ def test_blanks_inside_of_quotations_are_kept():
         ("take a screenshot of the page as home.png", TakePicture("home.png")),
     ],
 )
-def test_instructions(said: str, meant: Action):
+def test_instructions(said, meant):
     """Each instruction is understood in its usual phrasings, in lists and sentences."""
     assert _deeds(f"and {said}.") == [meant]
     assert _deeds(f"\n- {said[0].upper()}{said[1:]}") == [meant]
@@ -191,7 +191,7 @@ def test_words_without_a_browser_make_the_same_plan():
         ("Open a.example/. Take a screenshot as x.jpg", "pictures are .png"),
     ],
 )
-def test_what_is_not_understood(text: str, reason: str):
+def test_what_is_not_understood(text, reason):
     """A sentence that is not understood is named, with the instructions that would be."""
     with pytest.raises(CannotContinueError) as caught:
         _plan(text)
@@ -221,7 +221,7 @@ def test_goals_show_no_secret():
         ("click “Prices” on the left", "click TEXT"),
     ],
 )
-def test_a_refusal_names_the_nearest_instruction(said: str, form: str):
+def test_a_refusal_names_the_nearest_instruction(said, form):
     """By the verb, spelled correctly or nearly so."""
     with pytest.raises(CannotContinueError, match=f"The nearest instruction is: {form}"):
         _plan(f"Open a.example/. {said}")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext
 
 from browser_use_async.server.executors.browser.live_view import Screencast
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
@@ -67,9 +67,7 @@ def _begin(recorder: Recorder, context: BrowserContext, folder: Path) -> Recordi
 
 
 @needs_ffmpeg
-async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
-    context: BrowserContext, page: Page, tmp_path: Path
-):
+async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(context, page, tmp_path):
     """It is a video of the viewport's size that can be played, and no process is left."""
     before = datetime.now(UTC)
     recording = _begin(Recorder(), context, tmp_path)
@@ -98,13 +96,7 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
 @pytest.mark.parametrize(
     "limits", [{"max_bytes": 300_000}, {"max_seconds": 0.5}], ids=["bytes", "seconds"]
 )
-async def test_a_recording_is_bounded(
-    context: BrowserContext,
-    page: Page,
-    tmp_path: Path,
-    limits: dict[str, float],
-    caplog: pytest.LogCaptureFixture,
-):
+async def test_a_recording_is_bounded(context, page, tmp_path, limits, caplog):
     """At its limit it ends with a warning, and the part so far can be played."""
     with caplog.at_level(logging.WARNING):
         recording = _begin(Recorder(**limits), context, tmp_path)  # type: ignore[arg-type]
@@ -124,9 +116,7 @@ async def test_a_recording_is_bounded(
 
 
 @needs_ffmpeg
-async def test_an_abandoned_recording_leaves_no_process(
-    context: BrowserContext, page: Page, tmp_path: Path
-):
+async def test_an_abandoned_recording_leaves_no_process(context, page, tmp_path):
     """A stopped task has none, and ffmpeg has ended."""
     recording = _begin(Recorder(), context, tmp_path)
     await page.set_content("<h1>Stopped</h1>")
@@ -135,13 +125,7 @@ async def test_an_abandoned_recording_leaves_no_process(
     assert await recording.finish() == {}
 
 
-async def test_without_ffmpeg_there_are_no_recordings(
-    context: BrowserContext,
-    page: Page,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-):
+async def test_without_ffmpeg_there_are_no_recordings(context, page, tmp_path, monkeypatch, caplog):
     """The log says so once."""
     monkeypatch.setenv("PATH", str(tmp_path))
     recorder = Recorder()
@@ -153,9 +137,7 @@ async def test_without_ffmpeg_there_are_no_recordings(
     assert caplog.text.count("there is no ffmpeg") == 1
 
 
-async def test_what_ffmpeg_says_may_be_one_long_line(
-    context: BrowserContext, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_what_ffmpeg_says_may_be_one_long_line(context, page, tmp_path, monkeypatch):
     """The recording is kept; only the time of its beginning is unknown."""
     programs = tmp_path / "programs"
     programs.mkdir()

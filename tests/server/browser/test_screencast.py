@@ -5,7 +5,7 @@ import base64
 import struct
 from contextlib import aclosing
 
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import Page
 
 from browser_use_async.server.executors.browser.live_view import Screencast
 from browser_use_async.server.executors.view import Frame
@@ -32,9 +32,7 @@ async def watch(screencast: Screencast, seen: list[Frame]) -> None:
             seen.append(frame)  # noqa: PERF401 - others look at it meanwhile
 
 
-async def test_a_still_page_is_seen_at_once_and_each_change_of_it(
-    context: BrowserContext, page: Page
-):
+async def test_a_still_page_is_seen_at_once_and_each_change_of_it(context, page):
     """Frames are JPEGs of the viewport's size, new ones as the page changes, until the end."""
     await page.set_content("<h1>Still</h1>")
     screencast = Screencast(context, VIEWPORT)
@@ -53,7 +51,7 @@ async def test_a_still_page_is_seen_at_once_and_each_change_of_it(
     assert seen[0].image != seen[-1].image
 
 
-async def test_it_goes_on_in_the_next_document(context: BrowserContext, page: Page):
+async def test_it_goes_on_in_the_next_document(context, page):
     """The next document is another site with a process of its own, and its frames arrive."""
     screencast = Screencast(context, VIEWPORT)
     seen: list[Frame] = []
@@ -85,7 +83,7 @@ async def _colour_of_newest(seen: list[Frame], page: Page) -> list[int]:
     return [round(each / 255) for each in colour]
 
 
-async def test_new_windows_are_followed_and_closed_ones_left(context: BrowserContext, page: Page):
+async def test_new_windows_are_followed_and_closed_ones_left(context, page):
     """The newest window is shown, and the one before it when it closes."""
     reader = await (await context.browser.new_context()).new_page()  # type: ignore[union-attr]
     await page.set_content("<body style='background: red'>")
@@ -112,7 +110,7 @@ async def test_new_windows_are_followed_and_closed_ones_left(context: BrowserCon
     await watching
 
 
-async def test_without_viewers_no_frame_is_taken(context: BrowserContext, page: Page):
+async def test_without_viewers_no_frame_is_taken(context, page):
     """A later viewer gets a new frame and not an old one; two viewers see the same."""
     screencast = Screencast(context, VIEWPORT)
     first: list[Frame] = []
@@ -134,7 +132,7 @@ async def test_without_viewers_no_frame_is_taken(context: BrowserContext, page: 
     assert all(frame is not old for frame in seen[0] for old in first)
 
 
-async def test_a_page_that_hangs_delays_no_other(context: BrowserContext, page: Page):
+async def test_a_page_that_hangs_delays_no_other(context, page):
     """The next window is shown, and the screencast ends."""
     screencast = Screencast(context, VIEWPORT)
     hanging = asyncio.create_task(page.evaluate("for (;;);"))

@@ -6,7 +6,6 @@ import time
 import pyotp
 import pytest
 
-from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.records import Failed, Finished
 from browser_use_async.server.secrets.one_time_codes import SeedRefusedError, typed_text
@@ -34,7 +33,7 @@ ECHO = """
 """
 
 
-async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
+async def test_a_secret_is_typed_and_not_shown(chromium):
     """Pages get the value; pictures show dots and a blur, and differ from unmasked ones."""
     pictures = []
     async with serve_pages({"/": ECHO}) as site:
@@ -63,7 +62,7 @@ async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
 
 
 @pytest.mark.torture
-async def test_addresses_show_no_secret(chromium: ChromiumExecutor):
+async def test_addresses_show_no_secret(chromium):
     """A GET form puts the value into the address, in the encoding of addresses."""
     page = "<title>Form</title><form action=/got><label>Name <input name=name></label></form>"
     secrets = {"pin": SECRET}
@@ -89,7 +88,7 @@ def _codes() -> set[str]:
     return {generator.at(time.time() + seconds) for seconds in (-30, 0, 30)}
 
 
-async def test_the_code_of_a_seed_is_typed(chromium: ChromiumExecutor):
+async def test_the_code_of_a_seed_is_typed(chromium):
     """A page gets the current code; neither code nor seed is reported or shown."""
     secrets = {"phone": SEED}
     async with serve_pages({"/": ECHO}) as site:
@@ -107,7 +106,7 @@ async def test_the_code_of_a_seed_is_typed(chromium: ChromiumExecutor):
     assert "JBSW" not in done.output + " ".join(repr(step) for step in done.steps)
 
 
-async def test_a_seed_that_gives_no_codes_is_refused(chromium: ChromiumExecutor):
+async def test_a_seed_that_gives_no_codes_is_refused(chromium):
     """Before the first action, and without the seed in the reason."""
     async with serve_pages({"/": ECHO}) as site:
         task = f"Open {site.url}/. Fill Name with the secret phone"
@@ -126,7 +125,7 @@ def test_a_seed_may_be_short_and_of_its_own_kind():
 @pytest.mark.parametrize(
     "seed", ["totp/x", "hotp/x?secret=JBSWY3DP&counter=1", "totp/x?secret=JBSWY3DP&period=0"]
 )
-def test_other_addresses_are_no_seeds(seed: str):
+def test_other_addresses_are_no_seeds(seed):
     """The reason names the secret, and contains nothing of it."""
     with pytest.raises(SeedRefusedError) as caught:
         typed_text("phone", f"otpauth://{seed}")

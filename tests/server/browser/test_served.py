@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.errors import ConfigurationError
@@ -30,7 +29,7 @@ WAITING = """<title>Waiting</title><script>
 
 
 @pytest.fixture
-def server_options(browser_path: str) -> dict[str, Any]:
+def server_options(browser_path):
     """A server that uses the programs that it finds."""
     return {"executor": "auto", "chromium": OPEN}
 
@@ -49,7 +48,7 @@ async def _ended(caller: Caller, task_id: str) -> dict[str, Any]:
     return task
 
 
-async def test_pictures_while_it_runs_and_a_film_at_the_end(caller: Caller, site: str):
+async def test_pictures_while_it_runs_and_a_film_at_the_end(caller, site):
     """Each step has its screenshot at once, named by task and step; the recording comes last."""
     task_id = await caller.create(f"Open {site}/. Click Contact. Wait 5 s. Scroll down.")
     await _steps(caller, task_id, 2)
@@ -81,7 +80,7 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(caller: Caller, site
         assert part.status == 206
 
 
-async def test_the_current_action_of_the_browser_is_shown(caller: Caller, site: str):
+async def test_the_current_action_of_the_browser_is_shown(caller, site):
     """As the current instruction, without the executor's name, which is in the first step."""
     task_id = await caller.create(f"Open {site}/. Wait 60 s.")
     await _steps(caller, task_id, 1)
@@ -99,9 +98,7 @@ async def _doing(caller: Caller, task_id: str) -> str | None:
     return doing
 
 
-async def test_both_kinds_of_media_can_be_switched_off(
-    browser_path: str, http: aiohttp.ClientSession, site: str
-):
+async def test_both_kinds_of_media_can_be_switched_off(browser_path, http, site):
     """A server can store no pictures, and no recordings."""
     async with LocalServer(
         executor="chromium", chromium=OPEN, screenshots=False, recordings=False
@@ -116,7 +113,7 @@ async def test_both_kinds_of_media_can_be_switched_off(
     assert (pictures, films) == ({"screenshots": []}, {"recordings": []})
 
 
-async def test_pause_resume_and_stop(caller: Caller):
+async def test_pause_resume_and_stop(caller):
     """A paused task takes no step, a resumed one continues, a stopped one loses its page."""
     pages = {"/": WAITING}
     async with serve_pages(pages) as site:
@@ -140,7 +137,7 @@ async def test_pause_resume_and_stop(caller: Caller):
     assert (await caller.task(task_id))["status"] == "stopped"
 
 
-async def test_cookies_are_kept_with_the_profile(caller: Caller):
+async def test_cookies_are_kept_with_the_profile(caller):
     """A task with the option saves its cookies, with which later tasks of the profile begin."""
     created = (await caller.post("/browser-profiles", json={"profile_name": "Shop"})).json
     async with serve_pages({"/": "<title>Shop</title>"}) as pages:
@@ -158,9 +155,7 @@ async def test_cookies_are_kept_with_the_profile(caller: Caller):
     assert came == [{}, {"visited": "kept"}, {}]
 
 
-async def test_no_secret_in_any_file(
-    browser_path: str, http: aiohttp.ClientSession, site: str, tmp_path: Path
-):
+async def test_no_secret_in_any_file(browser_path, http, site, tmp_path):
     """Neither answers nor the database have the value of a secret that was typed and echoed."""
     database = tmp_path / "server.db"
     async with LocalServer(executor="chromium", chromium=OPEN, database=database) as server:
@@ -183,7 +178,7 @@ def _holding(folder: Path, text: str) -> list[str]:
     return [each.name for each in folder.iterdir() if text.encode() in each.read_bytes()]
 
 
-def test_no_browser(monkeypatch: pytest.MonkeyPatch):
+def test_no_browser(monkeypatch):
     """Without a browser `auto` is `plain`, and `chromium` says how to get one."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv(locate.VARIABLE, raising=False)
@@ -196,7 +191,7 @@ def test_no_browser(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("way", ["argument", "environment"])
-def test_a_browser_that_is_not_there(monkeypatch: pytest.MonkeyPatch, way: str):
+def test_a_browser_that_is_not_there(monkeypatch, way):
     """A browser that was named and cannot start is an error, and no other one is used."""
     if way == "environment":
         monkeypatch.setenv(locate.VARIABLE, "/nowhere/chromium")
@@ -206,7 +201,7 @@ def test_a_browser_that_is_not_there(monkeypatch: pytest.MonkeyPatch, way: str):
         LocalServer(executor="auto", chromium=settings)
 
 
-def test_a_browser_that_is_too_old(tmp_path: Path):
+def test_a_browser_that_is_too_old(tmp_path):
     """A version without a needed feature is refused before anything starts."""
     program = tmp_path / "chromium"
     program.write_text("#!/bin/sh\necho Chromium 90.0.4430.93\n")

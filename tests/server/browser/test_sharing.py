@@ -69,7 +69,7 @@ def _browser_pid(executor: ChromiumExecutor, owner: str = "default") -> int:
     return process.pid
 
 
-async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumExecutor):
+async def test_three_at_once_share_a_browser_and_no_cookies(chromium):
     """Three tasks at once have one browser process, and each only its own cookies."""
     async with serve_pages({"/": "<title>Shop</title><a href='/'>Again</a>"}) as site:
         runs = [
@@ -95,7 +95,7 @@ async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumEx
     assert _browser_pid(chromium) == pid
 
 
-async def test_owners_share_no_browser(chromium: ChromiumExecutor, site: str):
+async def test_owners_share_no_browser(chromium, site):
     """A browser of one owner that hangs does not affect the tasks of another."""
     async with LocalServer(executor=chromium) as server, aiohttp.ClientSession() as http:
         operator = Caller(server, http)
@@ -114,7 +114,7 @@ async def test_owners_share_no_browser(chromium: ChromiumExecutor, site: str):
     assert chromium.pool.process_of() is None
 
 
-async def test_owners_share_no_driver(chromium: ChromiumExecutor, site: str):
+async def test_owners_share_no_driver(chromium, site):
     """A busy driver of one owner's browser does not delay another owner."""
     held = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain", owner="ann"))
     await until(lambda: chromium.view("id") is not None, START_SECONDS)
@@ -131,7 +131,7 @@ async def test_owners_share_no_driver(chromium: ChromiumExecutor, site: str):
     assert done.output == "Tern & Tide Bicycles"
 
 
-async def test_one_idle_browser_is_kept_running(chromium: ChromiumExecutor, site: str):
+async def test_one_idle_browser_is_kept_running(chromium, site):
     """Of idle browsers only the one of the latest owner keeps running."""
     for owner in ("ann", "bob"):
         await browse(chromium, f"Open {site}/. Scroll down", owner=owner)
@@ -141,7 +141,7 @@ async def test_one_idle_browser_is_kept_running(chromium: ChromiumExecutor, site
     assert of_bob is not None
 
 
-async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
+async def test_a_browser_for_which_there_is_no_memory_waits(browser_path):
     """It starts when no other browser has a task; the very first one starts at once."""
     asked, begun = asyncio.Event(), asyncio.Event()
 
@@ -178,7 +178,7 @@ async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
     assert was_alone
 
 
-async def test_owners_that_begin_together_without_memory_take_turns(browser_path: str):
+async def test_owners_that_begin_together_without_memory_take_turns(browser_path):
     """None waits for one that waits for it: each gets its browser when the others have ended."""
     program = BrowserProgram.of(browser_path, sandbox=True)
     pool = BrowserPool(program, 5, memory=lambda: 0)
@@ -198,7 +198,7 @@ async def test_owners_that_begin_together_without_memory_take_turns(browser_path
     assert at_once == [1, 1, 1]
 
 
-async def test_more_than_fit_wait(browser_path: str):
+async def test_more_than_fit_wait(browser_path):
     """With room for one browser the second task begins when the first has ended."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True, max_browsers=1)
     executor = ChromiumExecutor(settings)
@@ -217,9 +217,7 @@ async def test_more_than_fit_wait(browser_path: str):
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15])
-async def test_a_task_that_is_stopped_while_the_driver_starts_leaves_none(
-    chromium: ChromiumExecutor, site: str, seconds: float
-):
+async def test_a_task_that_is_stopped_while_the_driver_starts_leaves_none(chromium, site, seconds):
     """The driver is ended once it has started, though its task is gone by then."""
     others = _drivers()
     working = asyncio.create_task(browse(chromium, f"Open {site}/."))
@@ -233,7 +231,7 @@ async def test_a_task_that_is_stopped_while_the_driver_starts_leaves_none(
     await until(lambda: not _drivers() - others)
 
 
-async def test_agents_that_begin_together_share_a_driver(browser_path: str):
+async def test_agents_that_begin_together_share_a_driver(browser_path):
     """One is started however many need it, and none is left at the end."""
     others = _drivers()
     browsers = AgentBrowsers(ChromiumSettings(browser_path, max_browsers=2))
@@ -254,7 +252,7 @@ async def test_agents_that_begin_together_share_a_driver(browser_path: str):
 @pytest.mark.parametrize(
     ("free", "fit"), [(0, 1), (400 * MEGABYTE, 1), (1400 * MEGABYTE, 4), (10**12, 32)]
 )
-def test_browsers_by_memory(free: int, fit: int):
+def test_browsers_by_memory(free, fit):
     """There is always room for one browser, and never for more than the memory allows."""
     assert browsers_that_fit(free) == fit
 
@@ -271,7 +269,7 @@ def test_browsers_in_this_machines_memory():
         ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ],
 )
-def test_memory_of_a_container(tmp_path: Path, place: str, limit: str, used: str, cached: str):
+def test_memory_of_a_container(tmp_path, place, limit, used, cached):
     """The page cache of files that were read is free for browsers."""
     folder = tmp_path / place
     folder.mkdir(exist_ok=True)
@@ -284,7 +282,7 @@ def test_memory_of_a_container(tmp_path: Path, place: str, limit: str, used: str
     assert free_bytes(tmp_path) > 100 * MEGABYTE
 
 
-async def test_the_data_of_a_task_is_released(chromium: ChromiumExecutor, site: str):
+async def test_the_data_of_a_task_is_released(chromium, site):
     """Uploads, secrets and cookies of a task are released while its browser serves others."""
     done = await browse(chromium, f"Open {site}/. Click Contact.", files={"cat.png": b"cat"})
     gc.collect()
@@ -299,7 +297,7 @@ async def test_the_data_of_a_task_is_released(chromium: ChromiumExecutor, site: 
 @pytest.mark.torture
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux has it")
 @pytest.mark.timeout(300)
-async def test_fifty_in_a_row_leave_nothing(chromium: ChromiumExecutor, site: str):
+async def test_fifty_in_a_row_leave_nothing(chromium, site):
     """50 tasks in a row leave no process and no folder, and neither side grows by 50 MB."""
     task = f"Open {site}/. Click Contact. Fill Your name with Ada. Scroll down."
     for _ in range(5):  # until caches are full and pools have their size

@@ -1,16 +1,13 @@
 """The trace of a step in the browser: addresses, errors, requests, times."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.records import FailedRequest, Step, StepTrace
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
@@ -29,7 +26,7 @@ _FLOOD = """<title>Flood</title><p>Flood</p><script>
 
 
 @pytest.fixture
-async def broken_site() -> AsyncIterator[str]:
+async def broken_site():
     """A site whose pages have errors."""
 
     def page(text: str):
@@ -52,7 +49,7 @@ async def broken_site() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def server_options(chromium: ChromiumExecutor) -> dict[str, Any]:
+def server_options(chromium):
     """A server whose tasks run in a browser."""
     return {"executor": chromium}
 
@@ -63,7 +60,7 @@ async def _traces(caller: Caller, task_id: str) -> list[dict[str, Any]]:
     return [(await caller.get(f"{place}/{number + 1}")).json["trace"] for number in range(count)]
 
 
-async def test_errors_and_failed_requests_are_noted(caller: Caller, broken_site: str):
+async def test_errors_and_failed_requests_are_noted(caller, broken_site):
     """In their step, with the address and the duration."""
     task = f"Open {broken_site}/?pin=s3cret-pin and tell me its title"
     task_id = await caller.create(task, secrets={"pin": "s3cret-pin"})
@@ -87,7 +84,7 @@ async def test_errors_and_failed_requests_are_noted(caller: Caller, broken_site:
     assert "s3cr" not in str(traces)
 
 
-async def test_the_step_that_failed_has_its_trace(caller: Caller, broken_site: str):
+async def test_the_step_that_failed_has_its_trace(caller, broken_site):
     """It is the step for which people look."""
     task_id = await caller.create(f"Open {broken_site}/nothing")
     await caller.reached(task_id, "failed")
@@ -96,7 +93,7 @@ async def test_the_step_that_failed_has_its_trace(caller: Caller, broken_site: s
     assert trace["addresses"] == [f"404 {broken_site}/nothing"]
 
 
-async def test_a_flood_of_errors_is_bounded(caller: Caller, broken_site: str):
+async def test_a_flood_of_errors_is_bounded(caller, broken_site):
     """A page with thousands of them costs a few kilobytes."""
     task_id = await caller.create(f"Open {broken_site}/flood and tell me its title")
     async with asyncio.timeout(60):
@@ -108,9 +105,7 @@ async def test_a_flood_of_errors_is_bounded(caller: Caller, broken_site: str):
     assert trace["omitted"] > 0
 
 
-async def test_a_trace_is_for_its_owner_alone(
-    http: aiohttp.ClientSession,
-):
+async def test_a_trace_is_for_its_owner_alone(http):
     """A step without a trace has null; another owner's task and an unknown step are not found."""
     executor = FromQueue(
         Step(

@@ -4,7 +4,6 @@ import attrs
 import pytest
 from aiohttp import web
 
-from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.pictures import WHITE_PAGE
 from tests.server.browser.pages import png_size, serve_pages
@@ -32,7 +31,7 @@ def _pictures(done: Run) -> list[bytes]:
     return [each for each in pictures if each is not None]
 
 
-async def test_clicks_fills_downloads_and_answers(chromium: ChromiumExecutor, site: str):
+async def test_clicks_fills_downloads_and_answers(chromium, site):
     """Links are clicked, a form is filled in, a file is downloaded, the answer has a schema."""
     sent = properties(name={"type": "string"}, topic={"type": "string"}, message={"type": "string"})
     done = await browse(chromium, FORM.format(site=site), schema=sent, viewport=(800, 600))
@@ -56,7 +55,7 @@ async def test_clicks_fills_downloads_and_answers(chromium: ChromiumExecutor, si
     assert len(set(pictures)) >= 8
 
 
-async def test_a_plan_that_needs_no_browser_is_followed(chromium: ChromiumExecutor, site: str):
+async def test_a_plan_that_needs_no_browser_is_followed(chromium, site):
     """A task that the executor `plain` could take is understood as there, and links are clicked."""
     done = await browse(chromium, f"Open {site}/, follow the Bicycles link and tell me the title")
 
@@ -68,7 +67,7 @@ async def test_a_plan_that_needs_no_browser_is_followed(chromium: ChromiumExecut
     ]
 
 
-async def test_a_link_to_a_file_is_downloaded_and_read(chromium: ChromiumExecutor, site: str):
+async def test_a_link_to_a_file_is_downloaded_and_read(chromium, site):
     """A link that the browser does not show is an output file, and its content is the answer."""
     done = await browse(chromium, f"Open {site}/pricing.html and click the price list. Tell me it.")
 
@@ -84,9 +83,7 @@ async def test_a_link_to_a_file_is_downloaded_and_read(chromium: ChromiumExecuto
         ("image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'><text y='20'>hi</text></svg>"),
     ],
 )
-async def test_a_page_without_a_tree_says_what_it_is(
-    chromium: ChromiumExecutor, kind: str, body: bytes
-):
+async def test_a_page_without_a_tree_says_what_it_is(chromium, kind, body):
     """A PDF or a picture is shown by the browser, and cannot be read."""
     file = web.Response(body=body, content_type=kind)
     async with serve_pages({"/": "<a href=/file>Prices</a>", "/file": file}) as served:
@@ -98,7 +95,7 @@ async def test_a_page_without_a_tree_says_what_it_is(
     assert clicked.reason == reason
 
 
-async def test_xml_is_read_as_text(chromium: ChromiumExecutor):
+async def test_xml_is_read_as_text(chromium):
     """The browser makes no page of it."""
     file = web.Response(body=b"<a><b>Tea</b><b>9</b></a>", content_type="application/xml")
     async with serve_pages({"/": file}) as served:
@@ -108,14 +105,14 @@ async def test_xml_is_read_as_text(chromium: ChromiumExecutor):
 
 
 @pytest.mark.torture
-async def test_tables_are_saved(chromium: ChromiumExecutor, site: str):
+async def test_tables_are_saved(chromium, site):
     """Tables can be saved as without a browser."""
     done = await browse(chromium, f"Open {site}/pricing.html and save the plans as plans.csv")
 
     assert done.files["plans.csv"].startswith(b"Plan,Price per month")
 
 
-async def test_what_scripts_make_is_read(chromium: ChromiumExecutor):
+async def test_what_scripts_make_is_read(chromium):
     """A page that is empty without its script is read as a person sees it."""
     script = "setTimeout(() => { document.body.innerHTML = '<h1>Late</h1><p>Made here</p>' }, 50)"
     async with serve_pages({"/": f"<title>Made</title><script>{script}</script>"}) as pages:
@@ -125,7 +122,7 @@ async def test_what_scripts_make_is_read(chromium: ChromiumExecutor):
 
 
 @pytest.mark.torture
-async def test_what_cannot_be_done_fails_with_the_reason(chromium: ChromiumExecutor, site: str):
+async def test_what_cannot_be_done_fails_with_the_reason(chromium, site):
     """The reason is a sentence: an element does not exist, or does not accept the input."""
     with bound_socket() as unused:
         port = unused.getsockname()[1]
@@ -144,7 +141,7 @@ async def test_what_cannot_be_done_fails_with_the_reason(chromium: ChromiumExecu
     assert {task: reasons[task] in end for task, end in ends.items()} == dict.fromkeys(ends, True)
 
 
-async def test_failure_has_a_picture(chromium: ChromiumExecutor, site: str):
+async def test_failure_has_a_picture(chromium, site):
     """The last picture shows the page on which the task failed."""
     done = await browse(chromium, f"Open {site}/. Click Nowhere. Scroll down.")
 
@@ -155,7 +152,7 @@ async def test_failure_has_a_picture(chromium: ChromiumExecutor, site: str):
 
 
 @pytest.mark.torture
-async def test_highlights_and_pictures_can_be_switched_off(chromium: ChromiumExecutor, site: str):
+async def test_highlights_and_pictures_can_be_switched_off(chromium, site):
     """Outlines are drawn on the pictures by default; both can be switched off."""
     task = f"Open {site}/ and tell me the title"
     outlined, plain = (
@@ -169,7 +166,7 @@ async def test_highlights_and_pictures_can_be_switched_off(chromium: ChromiumExe
 
 
 @pytest.mark.parametrize("button", ["button", "label"])
-async def test_files_are_offered_to_file_inputs(chromium: ChromiumExecutor, button: str):
+async def test_files_are_offered_to_file_inputs(chromium, button):
     """A file of the task is given to a field by name, or to a button that requests files."""
     show = (
         "document.title = 'Got ' + [...this.files].map((file) => file.name + file.size);"
@@ -190,7 +187,7 @@ async def test_files_are_offered_to_file_inputs(chromium: ChromiumExecutor, butt
     assert done.output == "Got cat.png3"
 
 
-async def test_new_windows_boxes_and_keys(chromium: ChromiumExecutor):
+async def test_new_windows_boxes_and_keys(chromium):
     """A link may open a window, message boxes are answered, and keys are pressed."""
     first = (
         '<a href="/second" target="_blank">Second</a>'
@@ -210,7 +207,7 @@ async def test_new_windows_boxes_and_keys(chromium: ChromiumExecutor):
     assert any("The page said: “Mind the gap”." in each for each in said)
 
 
-async def test_a_window_that_closes_itself_leads_back(chromium: ChromiumExecutor):
+async def test_a_window_that_closes_itself_leads_back(chromium):
     """A task that waits meanwhile continues in the window below it."""
     first = "<title>First</title><a href='/second' target='_blank' rel='opener'>Second</a>"
     second = "<title>Second</title><script>setTimeout(close, 1000)</script>"
@@ -221,7 +218,7 @@ async def test_a_window_that_closes_itself_leads_back(chromium: ChromiumExecutor
     assert done.output == "First"
 
 
-async def test_windows_that_close_while_they_are_looked_at(chromium: ChromiumExecutor):
+async def test_windows_that_close_while_they_are_looked_at(chromium):
     """A command to a closed window goes to the one below it."""
     first = (
         "<title>First</title><script>let made = 0, other; setInterval(() => {"
@@ -235,7 +232,7 @@ async def test_windows_that_close_while_they_are_looked_at(chromium: ChromiumExe
     assert pages.asked.count("/second") == 40
 
 
-async def test_steps_are_limited(chromium: ChromiumExecutor, site: str):
+async def test_steps_are_limited(chromium, site):
     """`max_agent_steps` is respected."""
     done = await browse(chromium, f"Open {site}/. Click Contact. Scroll down.", max_agent_steps=2)
 
@@ -243,7 +240,7 @@ async def test_steps_are_limited(chromium: ChromiumExecutor, site: str):
     assert "more than the 2 steps" in done.reason
 
 
-async def test_cookies_come_and_go(chromium: ChromiumExecutor):
+async def test_cookies_come_and_go(chromium):
     """A task's cookies can be given to a later one, which begins without any otherwise."""
     async with serve_pages({"/": "<title>Shop</title>"}) as pages:
         first = await browse(chromium, f"Open {pages.url}/?cookie=yes and tell me the title")
@@ -260,7 +257,7 @@ async def test_cookies_come_and_go(chromium: ChromiumExecutor):
 
 
 @pytest.mark.torture
-async def test_recording(chromium: ChromiumExecutor, site: str):
+async def test_recording(chromium, site):
     """The recording comes with the end of the task, unless it is switched off."""
     task = f"Open {site}/. Click Contact. Scroll down."
     filmed, dark = (

@@ -74,7 +74,7 @@ async def _help(executor: ChromiumExecutor, site: Site) -> list[Frame]:
     return seen
 
 
-async def test_a_person_helps(chromium: ChromiumExecutor):
+async def test_a_person_helps(chromium):
     """Frames arrive as the page changes, a person clicks, types and scrolls, the task goes on."""
     async with serve_pages({"/": PAGE}) as site:
         helping = asyncio.create_task(_help(chromium, site))
@@ -91,7 +91,7 @@ async def test_a_person_helps(chromium: ChromiumExecutor):
 
 
 @pytest.mark.torture
-async def test_several_watch(chromium: ChromiumExecutor, site: str):
+async def test_several_watch(chromium, site):
     """A viewer that connects later receives a frame at once, and every viewer sees the end."""
     working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     watching = []

@@ -76,7 +76,7 @@ async def _browser_pid(executor: ChromiumExecutor) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux shows it")
-async def test_no_port_is_open(chromium: ChromiumExecutor):
+async def test_no_port_is_open(chromium):
     """No process of the browser listens at any port, so that no other program can command it."""
     pid = await _browser_pid(chromium)
     processes, sockets = _processes(pid), _sockets_of_group(pid)
@@ -102,7 +102,7 @@ _ASKS_FOR_NAMES = """<p>Nothing yet</p><script>(async () => {
 
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/net/udp").exists(), reason="only Linux shows it")
-async def test_no_page_asks_the_network_for_names(chromium: ChromiumExecutor):
+async def test_no_page_asks_the_network_for_names(chromium):
     """WebRTC sends no multicast DNS, which would bypass the task's egress."""
     asked: set[str] = set()
     async with serve_pages({"/": _ASKS_FOR_NAMES}) as site:
@@ -129,7 +129,7 @@ def _sockets_of_group(pid: int) -> set[str]:
 
 
 @AS_ROOT
-async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
+async def test_root_has_a_sandbox(chromium, site):
     """As root the browser has a user of its own, and pages a sandbox with namespaces."""
     working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for “never”."))
     await until(lambda: chromium.view("id") is not None, START_SECONDS)
@@ -149,7 +149,7 @@ async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
 
 
 @AS_ROOT
-def test_root_without_another_user_has_to_say_so(monkeypatch: pytest.MonkeyPatch):
+def test_root_without_another_user_has_to_say_so(monkeypatch):
     """Where the browser can have no user of its own, `--no-sandbox` is required."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigurationError, match="--no-sandbox"):
@@ -158,7 +158,7 @@ def test_root_without_another_user_has_to_say_so(monkeypatch: pytest.MonkeyPatch
     assert BrowserProgram.of("/usr/bin/chromium", sandbox=False).user is None
 
 
-async def test_no_sandbox_is_logged(browser_path: str, caplog: pytest.LogCaptureFixture):
+async def test_no_sandbox_is_logged(browser_path, caplog):
     """Without a sandbox the log says what that means."""
     executor = ChromiumExecutor(ChromiumSettings(browser_path, sandbox=False))
     await executor.aclose()
@@ -166,7 +166,7 @@ async def test_no_sandbox_is_logged(browser_path: str, caplog: pytest.LogCapture
     assert "without its sandbox" in caplog.text
 
 
-async def test_pages_get_no_files_unasked(chromium: ChromiumExecutor):
+async def test_pages_get_no_files_unasked(chromium):
     """A page that asks for files gets none unless a step uploads one; the next step says so."""
     files = {"salaries.csv": b"name,salary\nAda,CONFIDENTIAL"}
     async with serve_pages({"/": CHOOSER}) as pages:
@@ -184,7 +184,7 @@ async def test_pages_get_no_files_unasked(chromium: ChromiumExecutor):
     assert asked.output == "Got salaries.csv"
 
 
-async def test_a_step_after_the_question_uploads(chromium: ChromiumExecutor):
+async def test_a_step_after_the_question_uploads(chromium):
     """A file is given to the page that has just asked for one, if a step says upload."""
     async with serve_pages({"/": CHOOSER}) as pages:
         task = f"Open {pages.url}/. Click Read more. Upload a.txt. Wait 1 s. Tell me the title"
@@ -193,7 +193,7 @@ async def test_a_step_after_the_question_uploads(chromium: ChromiumExecutor):
     assert done.output == "Got a.txt"
 
 
-async def test_downloads_are_summed(chromium: ChromiumExecutor):
+async def test_downloads_are_summed(chromium):
     """Running downloads count together, and a refused one is deleted from the disk."""
     sent = 0
 
@@ -236,7 +236,7 @@ async def test_downloads_are_summed(chromium: ChromiumExecutor):
     assert left == []
 
 
-async def test_what_pages_name_is_bounded(chromium: ChromiumExecutor):
+async def test_what_pages_name_is_bounded(chromium):
     """A title of megabytes and an equally long address are cut in all steps."""
     page = (
         "<body>Read me<script>document.title = 'x'.repeat(20 * 1024 ** 2);"
@@ -273,7 +273,7 @@ ECHOES = {
 
 @pytest.mark.torture
 @pytest.mark.parametrize("way", list(ECHOES))
-async def test_pictures_show_no_secret(chromium: ChromiumExecutor, way: str):
+async def test_pictures_show_no_secret(chromium, way):
     """Two secrets of equal length make the same picture, however the page shows them again."""
     page = (
         "<title>Echo</title><style>.shows::before { content: attr(data-value) } "
@@ -298,7 +298,7 @@ async def test_pictures_show_no_secret(chromium: ChromiumExecutor, way: str):
     assert _pixels(pictures[0]) == _pixels(pictures[1])
 
 
-async def test_control_of_pictures(chromium: ChromiumExecutor):
+async def test_control_of_pictures(chromium):
     """Without the mask the same two values make different pictures."""
     page = "<title>Echo</title><label>Name <input id=field></label>"
     pictures: list[bytes] = []
@@ -319,7 +319,7 @@ def _pixels(picture: bytes) -> bytes:
         return image.convert("RGB").tobytes()
 
 
-async def test_files_contain_no_secret(chromium: ChromiumExecutor):
+async def test_files_contain_no_secret(chromium):
     """The file of a page that repeats a secret does not contain it."""
     page = (
         "<title>Echo</title><label>Name <input oninput='said.textContent = this.value'></label>"
@@ -375,9 +375,7 @@ SPIN = (
 @pytest.mark.torture
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", list(HOSTILE))
-async def test_hostile_pages_fail_their_task_alone(
-    chromium: ChromiumExecutor, site: str, kind: str
-):
+async def test_hostile_pages_fail_their_task_alone(chromium, site, kind):
     """Endless content, and a page that never loads: a reason, and only one failed task."""
     page, reason = HOSTILE[kind]
 
@@ -407,9 +405,7 @@ async def test_hostile_pages_fail_their_task_alone(
 
 
 @pytest.mark.torture
-async def test_a_page_that_moves_on_in_a_loop_delays_no_other(
-    chromium: ChromiumExecutor, site: str
-):
+async def test_a_page_that_moves_on_in_a_loop_delays_no_other(chromium, site):
     """Addresses that change a thousand times in a second leave the browser time for others."""
     page = (
         "<title>A</title><script>let at = 0; setInterval(() => {"
@@ -430,7 +426,7 @@ async def test_a_page_that_moves_on_in_a_loop_delays_no_other(
 
 
 @pytest.mark.parametrize("trace", ["always", "failure", "off"])
-async def test_traces(browser_path: str, site: str, trace: str):
+async def test_traces(browser_path, site, trace):
     """A trace is an output file on request, also for a failed task, never with secrets."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True, trace=trace)  # type: ignore[arg-type]
     executor = ChromiumExecutor(settings)

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -45,7 +45,7 @@ class Names:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+def names(monkeypatch):
     """Names of the test's own; silent ones are answered at its end."""
     found = Names()
     monkeypatch.setattr(socket, "getaddrinfo", found.wrap(socket.getaddrinfo))
@@ -72,7 +72,7 @@ class Inner:
 
 
 @pytest.fixture
-async def inner() -> AsyncIterator[Inner]:
+async def inner():
     """A service with a secret, which counts its requests."""
     asked: list[str] = []
 

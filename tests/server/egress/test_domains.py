@@ -51,13 +51,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("entries", "url"), ALLOWED)
-def test_what_fits_an_entry_is_allowed(entries: list[str], url: str):
+def test_what_fits_an_entry_is_allowed(entries, url):
     """Exact hosts, subdomains below a wildcard, and entries with scheme, port or path."""
     assert AllowedDomains(entries).allows(url)
 
 
 @pytest.mark.parametrize(("entries", "url"), REFUSED)
-def test_everything_else_is_refused(entries: list[str], url: str):
+def test_everything_else_is_refused(entries, url):
     """Similar names, other ports and schemes, and invalid entries."""
     assert not AllowedDomains(entries).allows(url)
 
@@ -69,7 +69,7 @@ def test_without_a_list_all_is_allowed():
 
 
 @pytest.mark.parametrize("entries", [[], ["*.*"], [""]])
-def test_a_list_without_domains_allows_nothing(entries: list[str]):
+def test_a_list_without_domains_allows_nothing(entries):
     """A program whose list is empty by mistake does not allow every domain."""
     assert not AllowedDomains(entries).allows("https://a.example")
     assert not AllowedDomains(entries).allows("http://127.0.0.1:8000/")
@@ -110,7 +110,7 @@ def test_secrets_go_by_https_unless_said():
         ("localhost", "http://localhost:8000/", True),
     ],
 )
-def test_secrets_go_to_default_ports_unless_said(entry: str, url: str, allowed: bool):
+def test_secrets_go_to_default_ports_unless_said(entry, url, allowed):
     """Another program may listen on another port of a host; on this machine the port is named."""
     assert AllowedDomains([entry], https_only=True).allows(url) is allowed
 
@@ -118,7 +118,7 @@ def test_secrets_go_to_default_ports_unless_said(entry: str, url: str, allowed: 
 @pytest.mark.long
 @settings(max_examples=200)
 @given(HOSTS, HOSTS)
-def test_exact_host_allows_only_itself(host: str, other: str):
+def test_exact_host_allows_only_itself(host, other):
     """A host without a wildcard allows a URL exactly when the hosts are equal."""
     assert AllowedDomains([host]).allows(f"https://{other}/") is (host == other)
 
@@ -126,7 +126,7 @@ def test_exact_host_allows_only_itself(host: str, other: str):
 @pytest.mark.long
 @settings(max_examples=200)
 @given(HOSTS, st.from_regex(r"[a-z]{1,6}", fullmatch=True))
-def test_wildcard_allows_what_ends_with_it(host: str, label: str):
+def test_wildcard_allows_what_ends_with_it(host, label):
     """A wildcard includes the dot: it allows subdomains, and no other host with that ending."""
     domains = AllowedDomains([f"*.{host}"])
 
@@ -137,6 +137,6 @@ def test_wildcard_allows_what_ends_with_it(host: str, label: str):
 @pytest.mark.long
 @settings(max_examples=200)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=3), st.text(max_size=30))
-def test_nonsense_breaks_nothing(entries: list[str], url: str):
+def test_nonsense_breaks_nothing(entries, url):
     """Any entries and any address give an answer."""
     assert AllowedDomains(entries).allows(url) in {True, False}

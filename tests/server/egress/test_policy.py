@@ -40,7 +40,7 @@ def _opens(settings: ChromiumSettings, host: str, port: int, task: str = NAMED) 
         ("10.0.0.1", 80, False),
     ],
 )
-def test_what_the_task_names_is_opened_and_nothing_beside_it(host: str, port: int, opens: bool):
+def test_what_the_task_names_is_opened_and_nothing_beside_it(host, port, opens):
     """Host and port must be those of the text; a neighbouring port stays closed."""
     assert _opens(ChromiumSettings(allow_named_addresses=True), host, port) is opens
 
@@ -61,7 +61,7 @@ def test_what_the_task_names_is_opened_and_nothing_beside_it(host: str, port: in
         ("Open http://100.100.100.200:80/", "100.100.100.200", 80),
     ],
 )
-def test_naming_opens_this_machine_only_and_only_with_the_port(task: str, host: str, port: int):
+def test_naming_opens_this_machine_only_and_only_with_the_port(task, host, port):
     """A number in a sentence without a port, or of a private network, stays closed."""
     assert not _opens(ChromiumSettings(allow_named_addresses=True), host, port, task=task)
 
@@ -94,7 +94,7 @@ def test_the_operators_addresses_stay_open():
 
 
 @pytest.mark.parametrize("wrong", ["127.0.0.1:80:90", "somewhere", "http://["])
-def test_wrong_private_addresses(wrong: str):
+def test_wrong_private_addresses(wrong):
     """A text that is no address is refused."""
     with pytest.raises(ConfigurationError, match="is no address such as"):
         PrivateAddresses.of([wrong])
@@ -134,7 +134,7 @@ KINDS = {
 @pytest.mark.parametrize(
     ("address", "kind"), [(each, kind) for kind, found in KINDS.items() for each in found]
 )
-def test_addresses_are_what_they_lead_to(address: str, kind: AddressKind):
+def test_addresses_are_what_they_lead_to(address, kind):
     """Translations into private addresses, and cloud metadata services, are closed."""
     assert kind_of(address) is kind
 

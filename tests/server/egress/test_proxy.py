@@ -16,7 +16,6 @@ from browser_use_async.server.egress.policy import (
 )
 from browser_use_async.server.egress.proxy import Gateway, Upstream
 from browser_use_async.server.egress.resolver import MOST_WAITING, THREADS
-from tests.server.egress.conftest import Names
 from tests.support.patience import PATIENCE, until
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -141,7 +140,7 @@ async def test_a_tunnel_passes_bytes_both_ways():
         ("CONNECT stats.doubleclick.net:443", "is outside the allowed domains"),
     ],
 )
-async def test_other_domains_are_refused(request_line: str, reason: str):
+async def test_other_domains_are_refused(request_line, reason):
     """The name is not even looked up, and each refusal is reported once."""
     async with _open(_rules("good.example")) as gateway:
         for _ in range(2):
@@ -167,7 +166,7 @@ async def test_other_domains_are_refused(request_line: str, reason: str):
         "[fe80::1]",
     ],
 )
-async def test_private_addresses_are_refused(host: str):
+async def test_private_addresses_are_refused(host):
     """By number, by name, in both versions of IP, and cloud metadata services."""
     async with _open(_rules(private=False)) as gateway:
         plain = await _ask(gateway, f"GET http://{host}/ HTTP/1.1\n\n")
@@ -190,7 +189,7 @@ async def test_private_addresses_are_refused(host: str):
         "A B",
     ],
 )
-async def test_what_is_no_request_for_a_proxy_is_dropped(request_line: str):
+async def test_what_is_no_request_for_a_proxy_is_dropped(request_line):
     """The connection is closed without an answer."""
     async with _open(_rules()) as gateway:
         assert await _ask(gateway, f"{request_line}\n\n") == ""
@@ -260,7 +259,7 @@ async def test_a_problem_is_kept_during_the_next_attempt():
         ("127.0.0.1", b"GET /ws HTTP/1.1\r\n", True),
     ],
 )
-async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, passes: bool):
+async def test_a_tunnel_speaks_an_allowed_scheme_only(entry, first, passes):
     """An entry for https allows no plain WebSocket to another port, nor the reverse."""
     came: list[bytes] = []
 
@@ -284,7 +283,7 @@ async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, 
 
 
 @pytest.mark.long
-async def test_slow_names_of_one_page_leave_other_tasks_alone(names: Names):
+async def test_slow_names_of_one_page_leave_other_tasks_alone(names):
     """A page with 400 names without an answer does not keep another task from connecting."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -315,7 +314,7 @@ async def test_slow_names_of_one_page_leave_other_tasks_alone(names: Names):
     assert all(each.startswith("HTTP/1.1 502 Bad Gateway") for each in answers)
 
 
-async def test_a_silent_name_is_reported_as_such(names: Names):
+async def test_a_silent_name_is_reported_as_such(names):
     """A name that could not be looked up is a problem of the host, in a sentence."""
     names.answers.set()
     async with _open(_rules()) as gateway:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,7 +13,6 @@ from browser_use_async.server.egress.http_client import HttpClient, HttpRefusedE
 from browser_use_async.server.egress.policy import EgressPolicy
 from tests.server.browser.pages import serve_pages
 from tests.server.calling import Answer, Caller
-from tests.server.egress.conftest import Inner, Names
 from tests.server.raw_server import page, raw_server
 from tests.server.webhooks.receiver import SECRET
 from tests.support.patience import until
@@ -62,9 +60,7 @@ async def _end(caller: Caller, task: str, **fields: Any) -> str:
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
-async def test_an_exposed_server_searches_no_private_address(
-    http: aiohttp.ClientSession, inner: Inner, host: str
-):
+async def test_an_exposed_server_searches_no_private_address(http, inner, host):
     """The key of an exposed server does not open pages of its machine."""
     async with _served(http, exposed=True) as caller:
         searched = await _search(caller, f"http://{host}:{inner.port}/latest/meta-data/iam")
@@ -75,9 +71,7 @@ async def test_an_exposed_server_searches_no_private_address(
     assert inner.asked == []
 
 
-async def test_a_search_opens_this_machine_where_it_names_it(
-    http: aiohttp.ClientSession, inner: Inner
-):
+async def test_a_search_opens_this_machine_where_it_names_it(http, inner):
     """The control: a server for this machine only reads the address that the request names."""
     async with _served(http) as caller:
         named = await _search(caller, inner.url)
@@ -93,9 +87,7 @@ async def test_a_search_opens_this_machine_where_it_names_it(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "localhost", "127.0.0.1", "0x7f.1"])
-async def test_pages_lead_to_no_other_private_address(
-    http: aiohttp.ClientSession, inner: Inner, host: str
-):
+async def test_pages_lead_to_no_other_private_address(http, inner, host):
     """Neither a redirect nor a link of a named page leads to another private address."""
     inside = f"http://{host}:{inner.port}/admin/shutdown"
     link = f'<title>Baker</title><p>bread</p><a href="{inside}">canary bread</a>'.encode()
@@ -119,9 +111,7 @@ async def test_pages_lead_to_no_other_private_address(
     assert inner.asked == []
 
 
-async def test_results_of_a_search_lead_to_no_private_address(
-    http: aiohttp.ClientSession, inner: Inner
-):
+async def test_results_of_a_search_lead_to_no_private_address(http, inner):
     """The results of a search server are not named by the request; the server itself is called."""
     body = f'{{"results": [{{"url": "{inner.url}/admin/shutdown"}}]}}'.encode()
     async with (
@@ -134,9 +124,7 @@ async def test_results_of_a_search_lead_to_no_private_address(
     assert inner.asked == []
 
 
-async def test_a_name_that_changes_its_meaning_is_judged_each_time(
-    http: aiohttp.ClientSession, inner: Inner, names: Names
-):
+async def test_a_name_that_changes_its_meaning_is_judged_each_time(http, inner, names):
     """A foreign name is closed as soon as it resolves to this machine."""
     names.known["rebind.example"] = iter(["127.0.0.1"] * 9)
     async with _served(http) as caller:
@@ -147,7 +135,7 @@ async def test_a_name_that_changes_its_meaning_is_judged_each_time(
     assert inner.asked == []
 
 
-async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
+async def test_pages_of_public_hosts_lead_to_no_private_address(inner):
     """Private addresses that the operator has opened are not open for links of public pages."""
     client = HttpClient(EgressPolicy.of_operator())
     with pytest.raises(HttpRefusedError, match="is a private address"):
@@ -158,9 +146,7 @@ async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
     assert refused == []
 
 
-async def test_webhooks_keep_to_the_rule(
-    http: aiohttp.ClientSession, inner: Inner, short_folder: Path
-):
+async def test_webhooks_keep_to_the_rule(http, inner, short_folder):
     """A webhook over HTTP may be on this machine at a named port, and on no private address.
 
     In code, and on the command line, the operator names it.
@@ -193,9 +179,7 @@ async def test_webhooks_keep_to_the_rule(
 
 
 @pytest.mark.parametrize("exposed", [False, True])
-async def test_the_browser_opens_what_the_task_names(
-    browser_path: str, http: aiohttp.ClientSession, exposed: bool
-):
+async def test_the_browser_opens_what_the_task_names(browser_path, http, exposed):
     """A task opens a page of this machine that it names, unless others reach the server too."""
     async with (
         serve_pages({"/": "<title>Inside</title>"}) as site,
@@ -207,9 +191,7 @@ async def test_the_browser_opens_what_the_task_names(
     assert ("/" in site.asked) is not exposed
 
 
-async def test_pages_of_the_local_server_reach_no_other_service(
-    browser_path: str, http: aiohttp.ClientSession, inner: Inner, names: Names
-):
+async def test_pages_of_the_local_server_reach_no_other_service(browser_path, http, inner, names):
     """A page of this machine that a task opens reads no other service of the machine."""
     hosts = ("127.0.0.1", "localhost", "rebind.example")
     names.known["rebind.example"] = iter(["127.0.0.1"] * 99)

@@ -16,11 +16,10 @@ from browser_use_async.server.egress.resolver import (
     NameLookups,
     UnknownHostError,
 )
-from tests.server.egress.conftest import Names
 from tests.support.patience import PATIENCE, until
 
 
-async def test_a_task_looks_up_four_names_at_once(names: Names):
+async def test_a_task_looks_up_four_names_at_once(names):
     """Silent names use four threads of their task, and further ones wait; others are free."""
     lookups, others = NameLookups(), NameLookups()
     names.known["fine.example"] = iter(["127.0.0.1"])
@@ -43,7 +42,7 @@ async def test_a_task_looks_up_four_names_at_once(names: Names):
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_cancelled_look_ups_leave_the_queue(names: Names):
+async def test_cancelled_look_ups_leave_the_queue(names):
     """A look-up without a waiter does not start; threads count until they end."""
     lookups = NameLookups()
     waiting = [
@@ -62,7 +61,7 @@ async def test_cancelled_look_ups_leave_the_queue(names: Names):
 
 
 @pytest.mark.looptime
-async def test_a_silent_name_is_given_up(names: Names):
+async def test_a_silent_name_is_given_up(names):
     """A connection does not wait longer than its limit, whatever the thread does."""
     start = asyncio.get_running_loop().time()
     with pytest.raises(UnknownHostError, match="was not found within 15 seconds"):
@@ -71,7 +70,7 @@ async def test_a_silent_name_is_given_up(names: Names):
     assert asyncio.get_running_loop().time() - start == pytest.approx(LOOK_UP_SECONDS, abs=0.1)
 
 
-async def test_numbers_are_not_looked_up(monkeypatch: pytest.MonkeyPatch):
+async def test_numbers_are_not_looked_up(monkeypatch):
     """A number needs no name server and no thread."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -87,7 +86,7 @@ async def test_numbers_are_not_looked_up(monkeypatch: pytest.MonkeyPatch):
     assert set(threading.enumerate()) <= before
 
 
-async def test_a_name_is_looked_up_once_for_many(names: Names):
+async def test_a_name_is_looked_up_once_for_many(names):
     """Connections to one host share a look-up and its result, also a failure."""
     names.known["shared.example"] = iter(["127.0.0.1"])
     lookups = NameLookups()
@@ -102,7 +101,7 @@ async def test_a_name_is_looked_up_once_for_many(names: Names):
     assert names.asked == ["shared.example"]
 
 
-async def test_the_checked_address_is_connected_to(names: Names):
+async def test_the_checked_address_is_connected_to(names):
     """A name with another address in a second look-up is not looked up again."""
     names.known["rebind.example"] = iter(["93.184.216.34", "127.0.0.1"])
     resolver = JudgingResolver(EgressPolicy(), NameLookups())
@@ -119,7 +118,7 @@ async def test_the_checked_address_is_connected_to(names: Names):
         await resolver.resolve("rebind.example", 81)
 
 
-async def test_every_address_of_a_name_has_to_be_allowed(monkeypatch: pytest.MonkeyPatch):
+async def test_every_address_of_a_name_has_to_be_allowed(monkeypatch):
     """One private address among public ones is enough to refuse the name."""
     rows = [(socket.AF_INET, 1, 6, "", (each, 0)) for each in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)

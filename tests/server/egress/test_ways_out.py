@@ -2,7 +2,6 @@
 
 import asyncio
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import ChromiumSettings, LocalServer
@@ -102,7 +101,7 @@ def _page(udp_port: int) -> str:
 
 
 @pytest.mark.long
-async def test_no_way_out_of_a_page(browser_path: str, http: aiohttp.ClientSession):
+async def test_no_way_out_of_a_page(browser_path, http):
     """Of fifty ways out nearly all reach the other host where it is allowed, and none elsewhere."""
     transport, datagrams = await asyncio.get_running_loop().create_datagram_endpoint(
         _Datagrams, local_addr=("127.0.0.1", 0)

@@ -28,7 +28,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_a_kind_takes(name: str):
+def test_what_a_kind_takes(name):
     """The fields of its row are the only ones that a kind accepts; it needs some of them."""
     kind = KINDS[name]
     needed = {field: VALUES[field] for field, is_needed in kind.fields.items() if is_needed}

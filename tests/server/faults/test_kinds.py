@@ -19,7 +19,7 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.fixture
-def server_options(nothing_leaks: None) -> dict[str, Any]:
+def server_options(nothing_leaks):
     """A server whose tasks end at once, without faults at first."""
     return {"executor": "scripted"}
 
@@ -100,7 +100,7 @@ def test_every_kind_is_tried():
 
 
 @pytest.mark.parametrize("which", KINDS)
-async def test_a_fault_meets_the_calls_that_it_is_for(server: LocalServer, which: str):
+async def test_a_fault_meets_the_calls_that_it_is_for(server, which):
     """Of six calls the second and the fifth fail in the way of the kind, and no other."""
     fields, is_wrong, is_executed = KINDS[which]
     kind, *_ = which.split()
@@ -116,7 +116,7 @@ async def test_a_fault_meets_the_calls_that_it_is_for(server: LocalServer, which
 
 
 @pytest.mark.long
-async def test_every_fault_is_counted(server: LocalServer):
+async def test_every_fault_is_counted(server):
     """Random faults of a seed are those on the wire, and those that are counted."""
     asked, seen, counted = Counter[str](), Counter[str](), Counter[str]()
     for seed, (which, (fields, is_wrong, _)) in enumerate(KINDS.items()):
@@ -133,7 +133,7 @@ async def test_every_fault_is_counted(server: LocalServer):
     assert asked == seen == counted
 
 
-async def test_late_commit(server: LocalServer):
+async def test_late_commit(server):
     """The answer is lost at once; the task is created when the time has passed, and not before."""
     server.set_faults([Fault("late_commit", "run_task", first=1, seconds=60)])
 
@@ -147,7 +147,7 @@ async def test_late_commit(server: LocalServer):
     assert (before, [record.task for record in server.store.tasks]) == (0, ["Come late"])
 
 
-async def test_a_late_commit_ends_with_the_server(nothing_leaks: None):
+async def test_a_late_commit_ends_with_the_server(nothing_leaks):
     """A server that closes does not wait for it, and does not execute it either."""
     async with LocalServer(
         executor="scripted", faults=[Fault("late_commit", seconds=3600)]
@@ -160,7 +160,7 @@ async def test_a_late_commit_ends_with_the_server(nothing_leaks: None):
     assert server.tasks_created == 0
 
 
-async def test_list_lag(server: LocalServer):
+async def test_list_lag(server):
     """A new task is found by its id at once, and in the list only later."""
     server.set_faults([Fault("list_lag", calls=2, seconds=30)])
     ids = [json.loads((await create(server, f"Task {number}")).body)["id"] for number in range(3)]
@@ -180,7 +180,7 @@ async def test_list_lag(server: LocalServer):
     assert server.tasks_created == 3
 
 
-async def test_a_lag_needs_a_task(server: LocalServer):
+async def test_a_lag_needs_a_task(server):
     """A refused call creates nothing that could be late."""
     server.set_faults([Fault("list_lag", seconds=30)])
 
@@ -191,7 +191,7 @@ async def test_a_lag_needs_a_task(server: LocalServer):
 
 
 @pytest.mark.parametrize("at_byte", range(0, 46, 5))
-async def test_truncation_at_any_byte(server: LocalServer, at_byte: int):
+async def test_truncation_at_any_byte(server, at_byte):
     """Exactly this many bytes of the body arrive; a shorter answer is complete."""
     server.set_faults([Fault("truncate", "run_task", at_byte=at_byte)])
 
@@ -203,14 +203,14 @@ async def test_truncation_at_any_byte(server: LocalServer, at_byte: int):
     assert server.faults_fired["truncate run_task"] == (at_byte < 45)
 
 
-async def test_truncation_by_a_reset(server: LocalServer):
+async def test_truncation_by_a_reset(server):
     """On request the connection ends with a reset, too."""
     server.set_faults([Fault("truncate", at_byte=9, by="rst")])
 
     assert (await create(server)).ended == "rst"
 
 
-async def test_garbage_of_ones_own(server: LocalServer):
+async def test_garbage_of_ones_own(server):
     """The given bytes arrive."""
     server.set_faults([Fault("garbage", body="SSH-2.0-OpenSSH_9.9\r\n")])
 
@@ -227,7 +227,7 @@ async def test_garbage_of_ones_own(server: LocalServer):
     ],
     ids=str,
 )
-async def test_status(server: LocalServer, fields: dict[str, Any], status: int, body: bytes | None):
+async def test_status(server, fields, status, body):
     """Any status, with a detail like the service's or the given body."""
     server.set_faults([Fault("status", **fields)])
 
@@ -237,7 +237,7 @@ async def test_status(server: LocalServer, fields: dict[str, Any], status: int, 
     assert got.body == (fields["body"].encode() if body is None else body)
 
 
-async def test_headers_replace_the_usual_ones(server: LocalServer):
+async def test_headers_replace_the_usual_ones(server):
     """A redirect or a page of a proxy is made by headers."""
     headers = {"Location": "https://example.com/", "Content-Type": "text/html"}
     server.set_faults([Fault("status", status=307, headers=headers, body="<p>Elsewhere</p>")])
@@ -251,7 +251,7 @@ async def test_headers_replace_the_usual_ones(server: LocalServer):
     )
 
 
-async def test_faults_in_a_row(server: LocalServer):
+async def test_faults_in_a_row(server):
     """Each fault is a layer around the call: one that an outer one prevents does not count."""
     late = Fault("latency", seconds=7)
     busy = Fault("status", status=503)
@@ -264,7 +264,7 @@ async def test_faults_in_a_row(server: LocalServer):
     assert server.tasks_created == 0
 
 
-async def test_a_broken_connection_is_broken_once(server: LocalServer):
+async def test_a_broken_connection_is_broken_once(server):
     """An outer fault has no effect once an inner one closed the connection."""
     server.set_faults([Fault("content_type", content_type="text/html"), Fault("lost_reply")])
 
@@ -273,7 +273,7 @@ async def test_a_broken_connection_is_broken_once(server: LocalServer):
     assert server.tasks_created == 1
 
 
-async def test_a_late_commit_that_lags(server: LocalServer):
+async def test_a_late_commit_that_lags(server):
     """A lag is about the task, whether the answer arrives or not."""
     server.set_faults([Fault("list_lag", seconds=30), Fault("late_commit", "run_task", seconds=10)])
     await create(server)
@@ -286,7 +286,7 @@ async def test_a_late_commit_that_lags(server: LocalServer):
     assert counts == [(1, 0), (1, 0), (1, 0), (1, 1)]
 
 
-async def test_refusals_get_lost_too(server: LocalServer):
+async def test_refusals_get_lost_too(server):
     """The answer to a wrong key or to a bad request is subject to it as well."""
     server.set_faults([Fault("lost_reply")])
 
@@ -298,7 +298,7 @@ async def test_refusals_get_lost_too(server: LocalServer):
     assert server.tasks_created == 0
 
 
-async def test_a_body_that_is_too_large(server: LocalServer):
+async def test_a_body_that_is_too_large(server):
     """It is refused as usual, because no fault can read it."""
     server.set_faults([Fault("lost_reply")])
 
@@ -309,7 +309,7 @@ async def test_a_body_that_is_too_large(server: LocalServer):
 
 
 @pytest.mark.parametrize("kind", ["drip", "truncate"])
-async def test_files_break_off_when_a_rule_names_them(server: LocalServer, kind: str):
+async def test_files_break_off_when_a_rule_names_them(server, kind):
     """Signed links are no calls of the API, and fail only when a rule names them."""
     fields: dict[str, Any] = {"at_byte": 5} if kind == "truncate" else {"bytes_per_second": 500}
     created = json.loads((await create(server)).body)["id"]
@@ -329,7 +329,7 @@ async def test_files_break_off_when_a_rule_names_them(server: LocalServer, kind:
     assert server.faults_fired == {f"{kind} file": 1}
 
 
-async def test_a_page_far_behind_a_list_that_lags(server: LocalServer):
+async def test_a_page_far_behind_a_list_that_lags(server):
     """It is empty, as in any list."""
     server.set_faults([Fault("list_lag", seconds=30)])
     await create(server)
@@ -338,7 +338,7 @@ async def test_a_page_far_behind_a_list_that_lags(server: LocalServer):
     assert (got.status, json.loads(got.body)["tasks"]) == (200, [])
 
 
-async def test_pages_are_spared(server: LocalServer):
+async def test_pages_are_spared(server):
     """A rule for all calls applies to those of the API, and not to pages for people."""
     server.set_faults([Fault("reset")])
 
@@ -348,7 +348,7 @@ async def test_pages_are_spared(server: LocalServer):
 
 
 @pytest.mark.parametrize("fields", [{"seconds": 3600}, {"seconds": 3600, "when": "after"}], ids=str)
-async def test_closing_ends_a_latency(nothing_leaks: None, fields: dict[str, Any]):
+async def test_closing_ends_a_latency(nothing_leaks, fields):
     """A delayed call is cut when the server closes, and is not executed then."""
     begun = asyncio.get_running_loop().time()
     async with LocalServer(executor="scripted", faults=[Fault("latency", **fields)]) as server:
@@ -362,7 +362,7 @@ async def test_closing_ends_a_latency(nothing_leaks: None, fields: dict[str, Any
     assert server.tasks_created == (1 if "when" in fields else 0)
 
 
-async def test_a_client_that_leaves_a_dripping_answer(server: LocalServer):
+async def test_a_client_that_leaves_a_dripping_answer(server):
     """Nothing is logged or left after the client disconnects."""
     server.set_faults([Fault("drip", bytes_per_second=1)])
     with pytest.raises(TimeoutError):

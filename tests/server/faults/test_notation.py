@@ -1,7 +1,6 @@
 """Rules as values, as JSON and as words: all are equivalent, and errors name the field."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,7 +48,7 @@ WRITTEN: list[tuple[str, Fault]] = [
 
 
 @pytest.mark.parametrize(("text", "fault"), WRITTEN, ids=[text for text, _ in WRITTEN])
-def test_words_and_json_say_the_same(text: str, fault: Fault):
+def test_words_and_json_say_the_same(text, fault):
     """A rule survives both notations."""
     written = json.loads(json.dumps({"faults": [fault_as_json(fault)]}))
 
@@ -119,7 +118,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("field", "fields"), WRONG, ids=[str(fields) for _, fields in WRONG])
-def test_the_field_at_fault(field: str, fields: dict[str, Any]):
+def test_the_field_at_fault(field, fields):
     """Any mistake is refused at once, and the text begins with the name of the field."""
     rule = {"kind": "reset", **fields}
     with pytest.raises(ConfigurationError) as caught:
@@ -144,7 +143,7 @@ def test_the_field_at_fault(field: str, fields: dict[str, Any]):
     ],
     ids=str,
 )
-def test_json_of_another_shape(path: str, value: Any):
+def test_json_of_another_shape(path, value):
     """A misspelt name is not silently a rule without effect."""
     with pytest.raises(ConfigurationError) as caught:
         faults_from_json(value)
@@ -171,7 +170,7 @@ def test_json_of_another_shape(path: str, value: Any):
         ("headers[Retry-After]", "status status=429 headers=Retry-After"),
     ],
 )
-def test_words_that_are_no_rule(field: str, text: str):
+def test_words_that_are_no_rule(field, text):
     """The text of the refusal begins with the field."""
     with pytest.raises(ConfigurationError) as caught:
         fault_from_text(text)
@@ -190,7 +189,7 @@ def test_words_that_are_no_rule(field: str, text: str):
         ("reset zzz=1", "zzz: a fault has no such field"),
     ],
 )
-def test_a_misspelt_word_is_answered_with_the_right_one(text: str, problem: str):
+def test_a_misspelt_word_is_answered_with_the_right_one(text, problem):
     """And not with a list of thirty."""
     with pytest.raises(ConfigurationError) as caught:
         fault_from_text(text)
@@ -204,7 +203,7 @@ def test_a_misspelt_field_in_json_is_answered_with_the_right_one():
         faults_from_json({"faults": [{"kind": "reset", "cals": 1}]})
 
 
-def test_a_file(tmp_path: Path):
+def test_a_file(tmp_path):
     """A file contains any number of rules."""
     path = tmp_path / "faults.json"
     path.write_text('{"faults": [{"kind": "reset"}, {"kind": "garbage", "calls": 2}]}')
@@ -213,7 +212,7 @@ def test_a_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"faults": [], "faults": []}'])
-def test_a_file_that_cannot_be_read(tmp_path: Path, content: str | None):
+def test_a_file_that_cannot_be_read(tmp_path, content):
     """The refusal names the file."""
     path = tmp_path / "faults.json"
     if content is not None:

@@ -48,7 +48,7 @@ def test_every_operation_of_the_api():
 
 
 @given(CALLS, st.integers(), st.floats(0, 1))
-def test_a_seed_gives_one_sequence(operations: list[str], seed: int, probability: float):
+def test_a_seed_gives_one_sequence(operations, seed, probability):
     """The n-th call of a rule gets the n-th number of its seed, whatever other rules do."""
     fault = Fault("reset", "run_task", probability=probability, seed=seed)
     others = [Fault("garbage", probability=0.5), Fault("latency", "me", seconds=1)]

@@ -14,7 +14,7 @@ from tests.server.faults.raw import exchange
 PLACE = "/admin/faults"
 
 
-async def test_rules_are_replaced(nothing_leaks: None):
+async def test_rules_are_replaced(nothing_leaks):
     """From the next call on, and every count begins at zero."""
     first = [Fault("status", status=503), Fault("reset", "run_task")]
     async with LocalServer(executor="scripted", faults=first) as server:
@@ -27,7 +27,7 @@ async def test_rules_are_replaced(nothing_leaks: None):
     assert server.faults_fired == {"garbage": 1}
 
 
-async def test_a_server_without_faults(nothing_leaks: None):
+async def test_a_server_without_faults(nothing_leaks):
     """By default a server has no faults."""
     async with LocalServer(executor="scripted") as server:
         shown = await exchange(server, "GET", PLACE)
@@ -36,7 +36,7 @@ async def test_a_server_without_faults(nothing_leaks: None):
     assert server.faults == ()
 
 
-async def test_over_http(nothing_leaks: None):
+async def test_over_http(nothing_leaks):
     """Tests in any language can change the rules and read which ones fired."""
     rules = [{"kind": "status", "operations": ["ping"], "status": 429, "calls": [2]}]
     async with LocalServer(executor="scripted") as server:
@@ -60,7 +60,7 @@ async def test_over_http(nothing_leaks: None):
     ],
     ids=str,
 )
-async def test_rules_that_are_refused(nothing_leaks: None, value: Any, detail: str):
+async def test_rules_that_are_refused(nothing_leaks, value, detail):
     """With 422 and the wrong field; the old rules stay."""
     async with LocalServer(executor="scripted", faults=[Fault("reset")]) as server:
         answer = await exchange(server, "PUT", PLACE, value)
@@ -71,7 +71,7 @@ async def test_rules_that_are_refused(nothing_leaks: None, value: Any, detail: s
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_the_key_is_needed(nothing_leaks: None, method: str):
+async def test_the_key_is_needed(nothing_leaks, method):
     """A client without a key may not change the rules either."""
     async with LocalServer(executor="scripted", faults=[Fault("reset")]) as server:
         answer = await exchange(server, method, PLACE, {"faults": []}, key="wrong")

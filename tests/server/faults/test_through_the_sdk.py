@@ -1,9 +1,7 @@
 """A session with a server that fails on request: what users test with faults."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -28,7 +26,7 @@ class Connect(Protocol):
 
 
 @pytest.fixture
-async def connect_through(nothing_leaks: None) -> AsyncIterator[Connect]:
+async def connect_through(nothing_leaks):
     """Start servers and open sessions."""
     async with AsyncExitStack() as stack:
 
@@ -59,9 +57,7 @@ READ_ONCE: list[tuple[Fault, type[errors.BrowserUseError]]] = [
 
 
 @pytest.mark.parametrize(("fault", "error"), READ_ONCE, ids=[str(each[0]) for each in READ_ONCE])
-async def test_one_attempt(
-    connect_through: Connect, fault: Fault, error: type[errors.BrowserUseError]
-):
+async def test_one_attempt(connect_through, fault, error):
     """Each kind becomes the typed error that a user's program has to handle."""
     session, server = await connect_through(fault, retry=ONCE)
     with pytest.raises(error):
@@ -72,7 +68,7 @@ async def test_one_attempt(
 
 
 @pytest.mark.parametrize("fault", [each[0] for each in READ_ONCE if each[0].status != 307], ids=str)
-async def test_the_next_attempt(connect_through: Connect, fault: Fault):
+async def test_the_next_attempt(connect_through, fault):
     """When only the first call fails, the session's second attempt succeeds."""
     session, server = await connect_through(attrs.evolve(fault, first=1))
 
@@ -94,7 +90,7 @@ async def test_the_next_attempt(connect_through: Connect, fault: Fault):
     ],
     ids=str,
 )
-async def test_a_submission_whose_answer_is_lost(connect_through: Connect, fault: Fault):
+async def test_a_submission_whose_answer_is_lost(connect_through, fault):
     """The search finds the one task, though its answer was lost, late or malformed."""
     session, server = await connect_through(fault, Fault("list_lag", seconds=3))
     task = await session.run_and_wait("Pay the bill")
@@ -104,7 +100,7 @@ async def test_a_submission_whose_answer_is_lost(connect_through: Connect, fault
     assert server.faults_fired["list_lag"] == 1
 
 
-async def test_a_pause_that_the_server_asks_for(connect_through: Connect):
+async def test_a_pause_that_the_server_asks_for(connect_through):
     """The session waits for the `Retry-After` of a 429, and then the task is created once."""
     fault = Fault("status", "run_task", status=429, headers={"Retry-After": "5"}, first=2)
     session, server = await connect_through(fault)
@@ -116,7 +112,7 @@ async def test_a_pause_that_the_server_asks_for(connect_through: Connect):
     assert server.tasks_created == 1
 
 
-async def test_a_download_that_breaks_off(connect_through: Connect, tmp_path: Path):
+async def test_a_download_that_breaks_off(connect_through, tmp_path):
     """The SDK downloads the rest of a file whose first transfer was cut."""
     session, server = await connect_through()
     task = await session.run_and_wait("Look")

@@ -14,7 +14,7 @@ from tests.support.patience import PATIENCE
 
 
 @pytest.fixture(autouse=True)
-def shared_key(server_key: None) -> None:
+def shared_key(server_key):
     """Each server of these tests has the same key for secrets, in other processes too."""
 
 

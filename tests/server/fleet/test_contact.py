@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server.conftest import Start
 from tests.server.fleet.conftest import eventually, reached
 from tests.server.steering import FromQueue
 from tests.support import tcp_proxy
@@ -21,22 +19,20 @@ HELD_UP = 17.2  # with the time before, more than 0.6 leases and less than 0.8
 
 
 @pytest.fixture
-async def proxy(postgres: str) -> AsyncIterator[TcpProxy]:
+async def proxy(postgres):
     """The proxy in front of the database, which lives longer than the servers."""
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def through(postgres: str, proxy: TcpProxy) -> str:
+def through(postgres, proxy):
     """The address of the database by way of the proxy."""
     return tcp_proxy.through(postgres, proxy)
 
 
 @pytest.mark.long
-async def test_a_process_that_is_delayed_is_not_cut_off(
-    proxy: TcpProxy, through: str, start: Start
-):
+async def test_a_process_that_is_delayed_is_not_cut_off(proxy, through, start):
     """A query that is running meanwhile ends with its wait, and is repeated."""
     queue = FromQueue()
     caller = await start(role="api")
@@ -62,7 +58,7 @@ async def test_a_process_that_is_delayed_is_not_cut_off(
 
 
 @pytest.mark.long
-async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: str, start: Start):
+async def test_a_worker_without_contact_ends_its_work(proxy, through, start):
     """It ends before another one may take over, which is after a whole lease."""
     queue = FromQueue()
     caller = await start(role="api")
@@ -83,9 +79,7 @@ async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", ["/task/{}/status", "/task/{}", "/tasks"])
-async def test_calls_that_wait_for_others_have_their_own_timeout(
-    path: str, proxy: TcpProxy, through: str, start: Start
-):
+async def test_calls_that_wait_for_others_have_their_own_timeout(path, proxy, through, start):
     """While the database is away, the timeout of each call begins with that call."""
     caller = await start(role="api", database=through)
     task_id = await caller.create()

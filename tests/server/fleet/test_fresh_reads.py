@@ -2,11 +2,9 @@
 
 import asyncio
 
-import aiohttp
 import pytest
 
 from tests.server.calling import Caller
-from tests.server.conftest import Start
 from tests.server.fleet.conftest import reached
 from tests.server.keys.test_keys import listed, revoke
 from tests.server.steering import FromQueue
@@ -30,7 +28,7 @@ async def seen(caller: Caller, task_id: str) -> set[str]:
     return {*await asyncio.gather(*[call() for call in (status, task, row) for _ in range(5)])}
 
 
-async def test_another_server_reads_each_answered_change(start: Start) -> None:
+async def test_another_server_reads_each_answered_change(start):
     """At once, though others are reading all the time."""
     queue = FromQueue()
     one, other = await start(executor=queue), await start(role="api")
@@ -56,9 +54,7 @@ async def _read_for_ever(caller: Caller, task_id: str) -> None:
         await seen(caller, task_id)
 
 
-async def test_a_key_that_one_server_revokes_is_refused_by_another(
-    start: Start, http: aiohttp.ClientSession
-) -> None:
+async def test_a_key_that_one_server_revokes_is_refused_by_another(start, http):
     """From the next request on, though that server has just answered one."""
     one, other = await start(role="api"), await start(role="api")
     key = await one.with_new_key("shop")

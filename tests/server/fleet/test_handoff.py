@@ -5,13 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import attrs
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from browser_use_async.server import ChromiumSettings
-from tests.browser.driver import Browser
 from tests.server.calling import Answer, Caller
 from tests.server.conftest import Start
 from tests.server.fleet.conftest import reached, stored_rows
@@ -56,16 +54,14 @@ async def _pair(start: Start, node_url: str | None, port: int = 0, **options: An
 
 
 @pytest.fixture
-async def pair(start: Start) -> Pair:
+async def pair(start):
     """A server with pages, and one with the browser that has announced its address."""
     port = free_port()
     return await _pair(start, f"http://127.0.0.1:{port}", port)
 
 
 @pytest.mark.parametrize("page", ["live_url", "public_share_url"])
-async def test_a_page_at_the_wrong_server_ends_at_the_right_one(
-    pair: Pair, http: aiohttp.ClientSession, page: str
-) -> None:
+async def test_a_page_at_the_wrong_server_ends_at_the_right_one(pair, http, page):
     """The last address is that of the page there, whose socket shows the browser."""
     await pair.showing.show(drawn(1))
     async with http.get(pair.task[page]) as answer:
@@ -83,7 +79,7 @@ async def test_a_page_at_the_wrong_server_ends_at_the_right_one(
     assert socket.images == [drawn(1).image]
 
 
-async def test_the_link_between_servers_has_no_token(pair: Pair) -> None:
+async def test_the_link_between_servers_has_no_token(pair):
     """It opens one page once it is verified; a minute later a copy from a log is useless."""
     link = await pair.sent()
     answer = await pair.follow(link)
@@ -94,7 +90,7 @@ async def test_the_link_between_servers_has_no_token(pair: Pair) -> None:
     assert answer.headers["Location"] == urlsplit(pair.task["live_url"]).path
 
 
-async def test_the_link_is_refused_after_its_minute(start: Start) -> None:
+async def test_the_link_is_refused_after_its_minute(start):
     """By the clock of the target server; the page says what to do."""
     port, passed = free_port(), [0.0]
 
@@ -123,7 +119,7 @@ OTHER: dict[str, Callable[[str, str], str]] = {
 
 
 @pytest.mark.parametrize("change", OTHER)
-async def test_a_link_that_was_altered(pair: Pair, change: str) -> None:
+async def test_a_link_that_was_altered(pair, change):
     """It is valid for one task, page, server and minute."""
     other = await pair.caller.create()
     link = await pair.sent("public_share_url")
@@ -136,7 +132,7 @@ async def test_a_link_that_was_altered(pair: Pair, change: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["live", "share"])
-async def test_a_link_from_before_the_removal_of_the_task_s_links(pair: Pair, page: str) -> None:
+async def test_a_link_from_before_the_removal_of_the_task_s_links(pair, page):
     """Whoever has it gets nothing of the new links; a new one of theirs is good."""
     name = "live_url" if page == "live" else "public_share_url"
     before = await pair.sent(name)
@@ -151,7 +147,7 @@ async def test_a_link_from_before_the_removal_of_the_task_s_links(pair: Pair, pa
     assert (after.status, after.headers["Location"]) == (303, urlsplit(pair.task[name]).path)
 
 
-async def test_a_link_from_before_another_public_page(pair: Pair) -> None:
+async def test_a_link_from_before_another_public_page(pair):
     """The share was taken away, and given again with another token."""
     before = await pair.sent("public_share_url")
     share = f"{pair.caller.server.url}/admin/shares/{pair.task['id']}"
@@ -163,7 +159,7 @@ async def test_a_link_from_before_another_public_page(pair: Pair) -> None:
     assert [(each.status, "Location" in each.headers) for each in answers] == [(403, False)] * 2
 
 
-async def test_an_address_that_leads_to_another_server(start: Start) -> None:
+async def test_an_address_that_leads_to_another_server(start):
     """One of a load balancer, for example: the page explains it, without a redirect loop."""
     port = free_port()
     await start(role="api", port=port)
@@ -174,7 +170,7 @@ async def test_an_address_that_leads_to_another_server(start: Start) -> None:
     assert "--node-url of the server that carries the task out leads to another" in answer.text
 
 
-async def test_a_server_without_an_address(start: Start, http: aiohttp.ClientSession) -> None:
+async def test_a_server_without_an_address(start, http):
     """The page names its server, shows the screenshots and can still pause the task."""
     pair = await _pair(start, None)
     await pair.showing.show(drawn(1))
@@ -196,9 +192,7 @@ async def test_a_server_without_an_address(start: Start, http: aiohttp.ClientSes
     assert pair.showing.inputs == []
 
 
-async def test_a_page_that_was_opened_before_a_server_began(
-    start: Start, http: aiohttp.ClientSession, postgres: str
-) -> None:
+async def test_a_page_that_was_opened_before_a_server_began(start, http, postgres):
     """It reloads once another server has the task, and is redirected there."""
     port = free_port()
     caller = await start(role="api")
@@ -214,7 +208,7 @@ async def test_a_page_that_was_opened_before_a_server_began(
     assert not before
 
 
-async def test_the_end_of_the_task_ends_the_way(pair: Pair) -> None:
+async def test_the_end_of_the_task_ends_the_way(pair):
     """Every server shows a task that has ended."""
     await pair.caller.ask("PUT", f"/stop-task?task_id={pair.task['id']}")
     answer = await pair.caller.get(pair.task["live_url"], key=False, allow_redirects=False)
@@ -222,7 +216,7 @@ async def test_the_end_of_the_task_ends_the_way(pair: Pair) -> None:
     assert answer.status == 200
 
 
-async def test_in_a_real_browser(pair: Pair, browser: Browser) -> None:
+async def test_in_a_real_browser(pair, browser):
     """The page there can be steered, and the application shows it in a frame."""
     await pair.showing.show(drawn(1))
     live = await browser.open(pair.task["live_url"])
@@ -237,7 +231,7 @@ async def test_in_a_real_browser(pair: Pair, browser: Browser) -> None:
     assert page.complaints == []
 
 
-async def test_servers_that_end_withdraw_their_address(pair: Pair, postgres: str) -> None:
+async def test_servers_that_end_withdraw_their_address(pair, postgres):
     """No page is redirected to a server that has ended."""
     statement = "SELECT count(*) FROM nodes WHERE slots > 0"
     before = stored_rows(postgres, statement)
@@ -246,7 +240,7 @@ async def test_servers_that_end_withdraw_their_address(pair: Pair, postgres: str
     assert (before, stored_rows(postgres, statement)) == ([(1,)], [(0,)])
 
 
-async def test_metrics_name_each_server(start: Start) -> None:
+async def test_metrics_name_each_server(start):
     """With its slots, its tasks, and the time since its last report."""
     caller = await start(role="api")
     await start(role="worker", executor=Showing(), chromium=ChromiumSettings(max_browsers=3))

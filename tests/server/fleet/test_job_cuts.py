@@ -8,7 +8,6 @@ import pytest
 
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.calling import Caller
-from tests.server.conftest import Start
 from tests.server.fleet.conftest import eventually, stored_rows
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
@@ -49,7 +48,7 @@ async def _schedule(caller: Caller, task: str, seconds: float) -> None:
     assert answer.status == 200, answer.text
 
 
-async def test_calls_that_write_a_job_are_answered(start: Start, postgres: str):
+async def test_calls_that_write_a_job_are_answered(start, postgres):
     """Each task is created once, though the first attempt to write its job is cut off."""
     caller = await start(role="api")
     _cut_jobs(postgres, "tasks")
@@ -61,7 +60,7 @@ async def test_calls_that_write_a_job_are_answered(start: Start, postgres: str):
     assert _cuts(postgres) == _COUNT
 
 
-async def test_the_end_of_a_task_is_stored(start: Start, postgres: str):
+async def test_the_end_of_a_task_is_stored(start, postgres):
     """A task whose end writes an event for a webhook finishes, and the event arrives."""
     caller = await start()
     async with receiving() as receiver:
@@ -78,7 +77,7 @@ async def test_the_end_of_a_task_is_stored(start: Start, postgres: str):
     assert _cuts(postgres) >= _COUNT
 
 
-async def test_schedules_run_on(start: Start, postgres: str):
+async def test_schedules_run_on(start, postgres):
     """These are runs whose job could not be written at first, and later ones."""
     caller = await start(role="api")
     _cut_jobs(postgres, "tasks")
@@ -95,7 +94,7 @@ async def test_schedules_run_on(start: Start, postgres: str):
     assert _cuts(postgres) == _COUNT
 
 
-async def test_schedules_outlive_a_storm(start: Start, postgres: str):
+async def test_schedules_outlive_a_storm(start, postgres):
     """All connections break repeatedly while runs are due, and each is started once."""
     caller = await start(role="api")
     count = 40

@@ -1,11 +1,9 @@
 """A job that PostgreSQL has assigned, and whose answer was lost."""
 
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.server.conftest import Start
 from tests.server.fleet.conftest import reached
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
@@ -32,7 +30,7 @@ class _Losses:
 
 
 @pytest.fixture
-async def lossy(postgres: str) -> AsyncIterator[tuple[str, _Losses]]:
+async def lossy(postgres):
     """The address of a proxy in front of the database, and the losses it causes."""
     losses, parts = _Losses(), urlsplit(postgres)
     async with TcpProxy("127.0.0.1", parts.port or 5432, losses) as proxy:
@@ -40,9 +38,7 @@ async def lossy(postgres: str) -> AsyncIterator[tuple[str, _Losses]]:
         yield urlunsplit(parts._replace(netloc=place)), losses
 
 
-async def test_a_job_whose_assignment_was_lost_is_assigned_again(
-    lossy: tuple[str, _Losses], start: Start
-):
+async def test_a_job_whose_assignment_was_lost_is_assigned_again(lossy, start):
     """Within two leases, for tasks and events, though its worker is idle otherwise."""
     address, losses = lossy
     async with receiving() as receiver:

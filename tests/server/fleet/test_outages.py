@@ -14,7 +14,6 @@ import pytest
 from browser_use_async.api.endpoint_table import API_PREFIX
 from tests.server.conftest import SHARED_KEY
 from tests.support.patience import until
-from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.long]
 
@@ -60,8 +59,8 @@ async def _serving(database: str, role: str, lease: int, log: Path) -> AsyncIter
 
 
 async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(
-    postgres_server: PostgresServer, postgres: str, tmp_path: Path
-) -> None:
+    postgres_server, postgres, tmp_path
+):
     """Though clients call, a task has steps, and servers look for jobs and announce themselves."""
     logs = {role: tmp_path / role for role in ("api", "worker")}
     statuses: list[int] = []

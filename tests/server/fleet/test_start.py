@@ -19,7 +19,7 @@ from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import connect
 from browser_use_async.server.storage.rows import to_moment
-from tests.server.conftest import SHARED_KEY, Start
+from tests.server.conftest import SHARED_KEY
 from tests.server.fleet.conftest import locked, stored_rows
 from tests.support.tcp_proxy import TcpProxy, without_notifications
 
@@ -47,7 +47,7 @@ async def _refusal_through(postgres: str, rewrite: Rewrite) -> str:
         return await _refusal(urlunsplit(parts._replace(netloc=netloc)))
 
 
-async def test_no_postgresql(postgres_server: object) -> None:
+async def test_no_postgresql(postgres_server):
     """The error has the address without its password."""
     said = await _refusal("postgresql://me:hush@127.0.0.1:9/tasks")
 
@@ -55,7 +55,7 @@ async def test_no_postgresql(postgres_server: object) -> None:
     assert "hush" not in said
 
 
-async def test_one_that_is_too_old(postgres: str) -> None:
+async def test_one_that_is_too_old(postgres):
     """The error names the oldest supported version."""
 
     def older(data: bytes) -> bytes:
@@ -66,14 +66,14 @@ async def test_one_that_is_too_old(postgres: str) -> None:
 
 
 @pytest.mark.long
-async def test_a_pooler_of_transactions(postgres: str) -> None:
+async def test_a_pooler_of_transactions(postgres):
     """Notifications get lost in it: the error asks for the server itself."""
     said = await _refusal_through(postgres, without_notifications)
 
     assert "PgBouncer in transaction mode" in said
 
 
-async def test_a_clock_that_is_off(postgres: str) -> None:
+async def test_a_clock_that_is_off(postgres):
     """The error says by how much: links, schedules and leases follow the clocks."""
 
     def years_ago(data: bytes) -> bytes:
@@ -92,9 +92,7 @@ async def test_a_clock_that_is_off(postgres: str) -> None:
         (9, "version before 1.0.0 (schema 9"),
     ],
 )
-async def test_tables_of_another_version(
-    start: Start, postgres: str, version: int, words: str
-) -> None:
+async def test_tables_of_another_version(start, postgres, version, words):
     """A server leaves them unchanged, and says what to do."""
     await start(role="api")
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -103,7 +101,7 @@ async def test_tables_of_another_version(
     assert words in await _refusal(postgres)
 
 
-async def test_tables_of_another_procrastinate(start: Start, postgres: str) -> None:
+async def test_tables_of_another_procrastinate(start, postgres):
     """A server leaves them unchanged, and says which one made them."""
     await start(role="api")
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -112,7 +110,7 @@ async def test_tables_of_another_procrastinate(start: Start, postgres: str) -> N
     assert "has the tables of procrastinate 04.00.00" in await _refusal(postgres)
 
 
-async def test_statements_have_a_time_limit(postgres: str) -> None:
+async def test_statements_have_a_time_limit(postgres):
     """PostgreSQL ends a statement after a minute, unless the operator's address differs."""
     limits = []
     for address in (
@@ -126,7 +124,7 @@ async def test_statements_have_a_time_limit(postgres: str) -> None:
     assert limits == ["1min", "2min"]
 
 
-async def test_another_key(start: Start, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_key(start, postgres, monkeypatch):
     """The second server fails at its start, not when it cannot open the first secret."""
     await start(role="api")
     monkeypatch.setenv(KEY_VARIABLE, "another-key-of-the-tests-0123")
@@ -134,7 +132,7 @@ async def test_another_key(start: Start, postgres: str, monkeypatch: pytest.Monk
     assert f"the key in {KEY_VARIABLE} does not open" in await _refusal(postgres)
 
 
-async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_key(postgres, monkeypatch):
     """Without a key no task with secrets could be passed on."""
     monkeypatch.delenv(KEY_VARIABLE)
 
@@ -152,9 +150,7 @@ _WAYS_OUT = {
 
 
 @pytest.mark.parametrize("others", [True, False])
-async def test_servers_that_keep_keys_and_one_that_keeps_none(
-    start: Start, postgres: str, *, others: bool
-) -> None:
+async def test_servers_that_keep_keys_and_one_that_keeps_none(start, postgres, *, others):
     """A call that is repeated at the other one would be paid twice; nothing of it is left."""
     first = await start(role="api", submission_keys=others)
     _add_node(postgres, "dead", keeps_keys=not others, seconds=91)
@@ -172,9 +168,7 @@ async def test_servers_that_keep_keys_and_one_that_keeps_none(
 
 
 @pytest.mark.parametrize("others", [True, False])
-async def test_a_server_that_was_killed_counts_for_a_while(
-    start: Start, postgres: str, *, others: bool
-) -> None:
+async def test_a_server_that_was_killed_counts_for_a_while(start, postgres, *, others):
     """Its last announcement is 80 seconds old; the error says how long it counts."""
     first = await start(role="api")
     await first.server.aclose()
@@ -185,7 +179,7 @@ async def test_a_server_that_was_killed_counts_for_a_while(
     assert "one that was killed counts for 90 seconds" in refused
 
 
-async def test_servers_that_differ_and_start_at_once(start: Start, postgres: str) -> None:
+async def test_servers_that_differ_and_start_at_once(start, postgres):
     """One of them starts, and the other one is refused."""
     await (await start(role="api")).server.aclose()
     servers = [_server(postgres, submission_keys=keeps) for keeps in (True, False)]
@@ -232,7 +226,7 @@ def _traces(postgres: str) -> tuple[list[Any], int]:
         ({"database": ":memory:", "role": "worker"}, "are for servers that share a database"),
     ],
 )
-def test_wrong_settings(options: dict[str, object], words: str) -> None:
+def test_wrong_settings(options, words):
     """They are refused before anything is opened."""
     pytest.importorskip("psycopg_pool")
     place = "postgresql://127.0.0.1:9/x"
@@ -241,7 +235,7 @@ def test_wrong_settings(options: dict[str, object], words: str) -> None:
         LocalServer(**{**given, **options})  # type: ignore[arg-type]
 
 
-def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package(monkeypatch):
     """The error names the extra that has it."""
     monkeypatch.setitem(sys.modules, "procrastinate", None)
 
@@ -249,7 +243,7 @@ def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
         LocalServer(database="postgresql://127.0.0.1:9/x", api_key=SHARED_KEY, executor="scripted")
 
 
-async def test_the_synchronous_view_is_refused(start: Start) -> None:
+async def test_the_synchronous_view_is_refused(start):
     """The synchronous view of the data says why it does not exist."""
     server = (await start(role="api")).server
     for name in ("store", "balance_cents", "deliveries", "tasks_created"):
@@ -258,7 +252,7 @@ async def test_the_synchronous_view_is_refused(start: Start) -> None:
 
 
 @pytest.mark.long
-def test_a_server_of_its_own_loads_none_of_it() -> None:
+def test_a_server_of_its_own_loads_none_of_it():
     """Neither the driver nor the jobs are imported for SQLite, nor by the command line."""
     program = (
         "import sys, browser_use_async.cli.commands.serve; "
@@ -274,7 +268,7 @@ def test_a_server_of_its_own_loads_none_of_it() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_the_command_line(postgres: str) -> None:
+async def test_the_command_line(postgres):
     """`serve` reads the address from a variable, so that its password is in no process list."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),

@@ -46,7 +46,7 @@ async def _rescues(away: Callable[[float], bool], until: float) -> list[float]:
     return jobs.rescues
 
 
-async def test_no_server_counts_as_lost_at_the_start() -> None:
+async def test_no_server_counts_as_lost_at_the_start():
     """The others may have been cut off from the database with this one."""
     rescues = await _rescues(lambda _: False, until=100)
 
@@ -54,7 +54,7 @@ async def test_no_server_counts_as_lost_at_the_start() -> None:
 
 
 @pytest.mark.parametrize("seconds", [1, 2 * ROUND, 60])
-async def test_no_server_counts_as_lost_after_an_outage(seconds: float) -> None:
+async def test_no_server_counts_as_lost_after_an_outage(seconds):
     """No server could report that it was alive; all have as long as after a start."""
     began = 99.5
     rescues = await _rescues(lambda now: began < now < began + seconds, until=300)

@@ -11,7 +11,6 @@ from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.app import file_routes
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
-from tests.server.conftest import Start
 from tests.server.fleet.conftest import eventually, locked, reached, stored_rows
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.mark.long
-async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: str) -> None:
+async def test_a_task_is_carried_out_by_another_server(start, postgres):
     """It has its steps and its price, and no job is left."""
     caller = await start(role="api")
     await start(role="worker")
@@ -38,7 +37,7 @@ async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: s
     )
 
 
-async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
+async def test_owners_take_turns_at_the_slots_of_workers(start):
     """Of an owner with five waiting tasks one runs before that of another owner, not five."""
     caller, queue = await start(role="api"), FromQueue(*(Finished("Done") for _ in range(7)))
     ann, bob = await caller.with_new_key("ann"), await caller.with_new_key("bob")
@@ -53,7 +52,7 @@ async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: str) -> None:
+async def test_secrets_are_sealed_until_a_server_begins(start, postgres):
     """The worker gets them; before and after they are unreadable in the database."""
     caller = await start(role="api")
     task_id = await caller.create("Log in", secrets={"password": "hush-hush"})
@@ -73,7 +72,7 @@ async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: 
 
 
 @pytest.mark.long
-async def test_uploads_reach_the_other_server(start: Start) -> None:
+async def test_uploads_reach_the_other_server(start):
     """A task reads a file that was uploaded to the server that created it."""
     caller, queue = await start(role="api"), FromQueue(Finished("Done"))
     answer = await caller.post(
@@ -89,7 +88,7 @@ async def test_uploads_reach_the_other_server(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_steering_through_another_server(start: Start) -> None:
+async def test_steering_through_another_server(start):
     """A pause delays the next step, a resumption continues, and a stop ends the work."""
     caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
@@ -116,7 +115,7 @@ async def test_steering_through_another_server(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_a_pause_at_the_end_loses_no_result(start: Start, postgres: str) -> None:
+async def test_a_pause_at_the_end_loses_no_result(start, postgres):
     """The worker has the result before it learns of the pause, and stores it after it."""
     caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
@@ -138,7 +137,7 @@ async def test_a_pause_at_the_end_loses_no_result(start: Start, postgres: str) -
 
 
 @pytest.mark.long
-async def test_a_stop_at_the_end_is_no_error(start: Start, postgres: str) -> None:
+async def test_a_stop_at_the_end_is_no_error(start, postgres):
     """The answer is that for the stop of a task that has already ended."""
     caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
@@ -157,7 +156,7 @@ async def test_a_stop_at_the_end_is_no_error(start: Start, postgres: str) -> Non
 
 
 @pytest.mark.long
-async def test_a_held_call_is_answered_for_another_server(start: Start) -> None:
+async def test_a_held_call_is_answered_for_another_server(start):
     """It is answered when the task changes elsewhere, long before its timeout."""
     caller, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
@@ -176,7 +175,7 @@ async def test_a_held_call_is_answered_for_another_server(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_events_come_in_order_from_any_server(start: Start) -> None:
+async def test_events_come_in_order_from_any_server(start):
     """A webhook of one server gets events of all servers' tasks, also when it refuses at first."""
     one, other = await start(role="api"), await start(role="api")
     await start(role="worker", webhook_retry_pauses=[0.05] * 5)
@@ -198,7 +197,7 @@ async def test_events_come_in_order_from_any_server(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_a_webhook_that_is_registered_again_gets_what_waits_at_once(start: Start) -> None:
+async def test_a_webhook_that_is_registered_again_gets_what_waits_at_once(start):
     """The jobs of its events do not wait for their next attempt, on any server."""
     caller = await start(role="api")
     await start(role="worker", webhook_retry_pauses=[3600.0])
@@ -218,7 +217,7 @@ async def test_a_webhook_that_is_registered_again_gets_what_waits_at_once(start:
 
 
 @pytest.mark.long
-async def test_a_webhook_that_is_away_starves_no_other(start: Start) -> None:
+async def test_a_webhook_that_is_away_starves_no_other(start):
     """Its events take a few of a worker's places, though each waits for an answer."""
     caller = await start(role="api")
     await start(role="worker", webhook_retry_pauses=[0.2] * 100)
@@ -243,7 +242,7 @@ async def test_a_webhook_that_is_away_starves_no_other(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postgres: str) -> None:
+async def test_a_webhook_is_replaced_while_webhooks_are_read(start, postgres):
     """The former one, with another secret, does not come back."""
     caller = await start(role="api")
     url = f"{caller.server.url}/admin/webhooks"
@@ -270,7 +269,7 @@ async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postg
 
 
 @pytest.mark.long
-async def test_a_webhook_that_another_server_removes_stays_removed(start: Start) -> None:
+async def test_a_webhook_that_another_server_removes_stays_removed(start):
     """This is so while one server changes it, and waits for the answer to its test event."""
     one, other = await start(role="api"), await start(role="api")
     path = "/admin/webhooks"
@@ -292,7 +291,7 @@ async def test_a_webhook_that_another_server_removes_stays_removed(start: Start)
     assert left == {"webhooks": []}
 
 
-async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
+async def test_a_schedule_runs_once(start, postgres):
     """Two servers see at once that it is due."""
     one = await start(role="api")
     start_at = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
@@ -318,7 +317,7 @@ def _are_idle(postgres: str, processes: list[int]) -> bool:
 
 
 @pytest.mark.long
-async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
+async def test_tasks_at_work_are_counted_over_all_servers(start):
     """The task that exceeds the limit is refused by whichever server it comes to."""
     one = await start(role="api", max_concurrent_tasks=2)
     other = await start(role="api", max_concurrent_tasks=2)
@@ -331,7 +330,7 @@ async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_events_of_an_older_server_are_sent_again(start: Start, postgres: str) -> None:
+async def test_events_of_an_older_server_are_sent_again(start, postgres):
     """While servers are replaced one by one an older one writes events without an owner."""
     caller = await start()
     async with receiving() as receiver:
@@ -352,7 +351,7 @@ async def test_events_of_an_older_server_are_sent_again(start: Start, postgres: 
 
 
 @pytest.mark.long
-async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) -> None:
+async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start):
     """The reason is the task's last step, and no other server runs it again."""
     caller, queue = await start(role="api"), FromQueue()
     worker = await start(role="worker", executor=queue)
@@ -368,7 +367,7 @@ async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) ->
 
 
 @pytest.mark.long
-async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str) -> None:
+async def test_a_silent_server_loses_its_tasks_once(start, postgres):
     """Another one that gets the job finds the task begun, and fails it."""
     caller, lost = await start(role="api"), FromQueue()
     await start(role="worker", executor=lost)
@@ -402,7 +401,7 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
         ("DELETE", "keys/%00"),
     ],
 )
-async def test_an_id_that_no_column_takes_is_not_found(method: str, path: str, start: Start):
+async def test_an_id_that_no_column_takes_is_not_found(method, path, start):
     """The answer is as with a database of one server, and not as if PostgreSQL were away."""
     caller = await start()
     answer = await caller.ask(method, f"{caller.server.url}/admin/{path}")
@@ -410,9 +409,7 @@ async def test_an_id_that_no_column_takes_is_not_found(method: str, path: str, s
     assert answer.status == 404
 
 
-async def test_uploads_that_come_together_keep_to_their_total(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-):
+async def test_uploads_that_come_together_keep_to_their_total(start, monkeypatch):
     """Each sees those before it, as on a server with a database of its own."""
     monkeypatch.setattr(file_routes, "MOST_UPLOADED", 3000)
     caller = await start()
@@ -432,9 +429,7 @@ async def test_uploads_that_come_together_keep_to_their_total(
 
 
 @pytest.mark.long
-async def test_files_of_one_name_that_come_together_replace_each_other(
-    start: Start, postgres: str
-) -> None:
+async def test_files_of_one_name_that_come_together_replace_each_other(start, postgres):
     """By two links at once: both are accepted, and one of the files is there in the end."""
     caller = await start()
     wanted = {"file_name": "a.txt", "content_type": "text/plain"}

@@ -49,13 +49,13 @@ NOT_FOUND = [
 
 
 @pytest.mark.parametrize(("text", "urls"), FOUND.items(), ids=list(FOUND))
-def test_addresses_are_found_without_their_surroundings(text: str, urls: list[str]):
+def test_addresses_are_found_without_their_surroundings(text, urls):
     """Addresses come in order, without the punctuation of the sentence, with a scheme."""
     assert [mention.url for mention in find_addresses(text)] == urls
 
 
 @pytest.mark.parametrize("text", NOT_FOUND)
-def test_other_words_are_no_addresses(text: str):
+def test_other_words_are_no_addresses(text):
     """Abbreviations, file names, numbers and mail addresses are ignored."""
     assert find_addresses(text) == []
 
@@ -77,14 +77,14 @@ def test_mention_has_its_place():
     st.sampled_from(["", " ", "(", "“", "Open ", "\n"]),
     st.sampled_from(["", ".", ", then", ")", "”", "!?", "\n", " x"]),
 )
-def test_any_address_is_found_in_any_sentence(url: str, before: str, behind: str):
+def test_any_address_is_found_in_any_sentence(url, before, behind):
     """Whatever surrounds an address, exactly the address is found."""
     assert [mention.url for mention in find_addresses(before + url + behind)] == [url]
 
 
 @settings(max_examples=200)
 @given(st.text(max_size=300))
-def test_any_text_is_searched(text: str):
+def test_any_text_is_searched(text):
     """No text breaks the search, and each result is a part of the text."""
     for mention in find_addresses(text):
         assert mention.url.endswith(text[mention.start : mention.end])
@@ -95,7 +95,7 @@ def test_any_text_is_searched(text: str):
     ("piece", "found"),
     [("a.", 0), ("http://", 1), ("https://a.b/(", 1), ("https://x)", 1), ("1.", 0), ("x@", 0)],
 )
-def test_long_texts_are_searched_quickly(piece: str, found: int):
+def test_long_texts_are_searched_quickly(piece, found):
     """A hostile task of a hundred thousand characters contains one long address, or none."""
     mentions = find_addresses(piece * (100_000 // len(piece)))
 
@@ -117,6 +117,6 @@ def test_long_texts_are_searched_quickly(piece: str, found: int):
         ("http://[broken/", ""),
     ],
 )
-def test_links_are_made_absolute(link: str, url: str):
+def test_links_are_made_absolute(link, url):
     """Relative links are resolved; one that cannot be opened is left out."""
     assert absolute(URL("https://a.example/d/p"), link) == url

@@ -15,7 +15,7 @@ from browser_use_async.server.html.document import charset_of, decode_text, load
         ('text/html; Charset = "ISO-8859-1"; x=y', "ISO-8859-1"),
     ],
 )
-def test_charset_stands_in_the_header(header: str, charset: str | None):
+def test_charset_stands_in_the_header(header, charset):
     """The charset is found in any spelling."""
     assert charset_of(header) == charset
 
@@ -40,7 +40,7 @@ def test_charset_stands_in_the_header(header: str, charset: str | None):
         (b"a-b-c" * 3, "punycode", "a-b-c" * 3),
     ],
 )
-def test_bytes_become_characters(body: bytes, declared: str | None, text: str):
+def test_bytes_become_characters(body, declared, text):
     """Marks, declared charsets and guesses give the text; codecs that are no charset do not."""
     assert decode_text(body, declared) == text
 
@@ -58,7 +58,7 @@ def test_of_a_long_text_the_beginning_is_decoded():
         b"<META http-equiv=Content-Type content='text/html; charset=ISO-8859-15'>",
     ],
 )
-def test_meta_element_names_the_charset(meta: bytes):
+def test_meta_element_names_the_charset(meta):
     """HTML may name its charset itself, and only HTML; a header has priority."""
     body = meta + "€".encode("iso-8859-15")
 
@@ -78,7 +78,7 @@ def test_json_is_loaded_so_that_it_can_be_sent_again():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000, "{'a': 1}"])
-def test_other_text_is_no_json(text: str):
+def test_other_text_is_no_json(text):
     """Any text that is no JSON raises the one error."""
     with pytest.raises(ValueError):
         load_json(text)

@@ -37,7 +37,7 @@ LINKS = [
         ("?!", []),
     ],
 )
-def test_links_are_found_by_their_words(phrase: str, places: list[int]):
+def test_links_are_found_by_their_words(phrase, places):
     """An exact match comes before these words in a row, texts before tooltips, without a guess."""
     assert links_named(LINKS, phrase) == [LINKS[place] for place in places]
 

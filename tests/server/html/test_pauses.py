@@ -23,9 +23,7 @@ LONG = {
 
 
 @pytest.mark.parametrize(("kind", "body"), LONG.values(), ids=LONG)
-def test_a_long_document_is_read_with_pauses(
-    kind: str, body: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_document_is_read_with_pauses(kind, body, monkeypatch):
     """The more often, the longer it takes: a busy machine does not change that."""
     pauses = list[float]()
     monkeypatch.setattr(time, "sleep", pauses.append)
@@ -34,7 +32,7 @@ def test_a_long_document_is_read_with_pauses(
     assert {*pauses} == {PAUSE_SECONDS}
 
 
-def test_a_long_text_is_searched_with_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_is_searched_with_pauses(monkeypatch):
     """A search compares the words of all pages that it has read."""
     pauses = list[float]()
     monkeypatch.setattr(time, "sleep", pauses.append)

@@ -68,7 +68,7 @@ def test_readable_text_keeps_headings_and_drops_noise():
 @pytest.mark.parametrize(
     "inner", ["<main>{}</main>", "<div role=main>{}</div>", "<article>{}</article>"]
 )
-def test_only_the_main_part_is_read(inner: str):
+def test_only_the_main_part_is_read(inner):
     """Where a page marks its main part, or has one article, the rest is left out."""
     page = read_html(URL, f"<p>around</p>{inner.format('<p>inside</p>')}<p>around</p>")
 
@@ -150,7 +150,7 @@ def test_the_description_is_found():
         "\0<p>one\0<p>two",
     ],
 )
-def test_broken_html_is_read_as_far_as_it_goes(broken: str):
+def test_broken_html_is_read_as_far_as_it_goes(broken):
     """Unclosed, misnested and unfinished elements do not hide readable text."""
     page = read_html(URL, broken)
 
@@ -170,7 +170,7 @@ def test_broken_html_is_read_as_far_as_it_goes(broken: str):
         max_size=60,
     )
 )
-def test_any_markup_makes_a_page(pieces: list[str]):
+def test_any_markup_makes_a_page(pieces):
     """Any sequence of elements gives a page."""
     page = read_html(URL, " ".join(pieces))
 
@@ -181,7 +181,7 @@ def test_any_markup_makes_a_page(pieces: list[str]):
 @pytest.mark.long
 @settings(max_examples=300)
 @given(st.text(max_size=300))
-def test_any_text_makes_a_page(text: str):
+def test_any_text_makes_a_page(text):
     """Any characters give a page."""
     assert read_html(URL, text).url == URL
 
@@ -208,7 +208,7 @@ async def _read_or_refused(url: str, body: bytes) -> str:
 
 @pytest.mark.parametrize("piece", HOSTILE)
 @pytest.mark.torture
-async def test_hostile_page_does_not_block_the_loop(piece: str):
+async def test_hostile_page_does_not_block_the_loop(piece):
     """While much malformed markup is parsed, other tasks run in between."""
     body = piece.encode() * (400_000 // len(piece))
     turns = 0

@@ -59,7 +59,7 @@ def test_merged_cells_are_repeated():
         "<table><tr><td colspan=9>only a heading</table>",
     ],
 )
-def test_tables_without_rows_are_left_out(html: str):
+def test_tables_without_rows_are_left_out(html):
     """An empty table is none."""
     assert tables(html) == []
 

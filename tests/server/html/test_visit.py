@@ -9,7 +9,7 @@ OPEN = PrivateAddresses(all=True)
 
 
 @pytest.fixture
-def visitor() -> HttpClient:
+def visitor():
     """An HTTP client that may open pages of this machine."""
     return HttpClient(EgressPolicy(private=OPEN), connect=20, silence=20, exchange=20)
 
@@ -32,7 +32,7 @@ async def refusal(visitor: HttpClient, url: str) -> PageNotOpenedError:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_redirects_are_followed(visitor: HttpClient, status: int):
+async def test_redirects_are_followed(visitor, status):
     """Relative redirects lead to the page, whose address is the last one."""
     answers = {"/a": moved("b#part", f"{status} Moved"), "/b": page(b"<title>There</title>")}
     async with raw_server(answers) as url:
@@ -41,7 +41,7 @@ async def test_redirects_are_followed(visitor: HttpClient, status: int):
     assert (visit.page.title, visit.page.url) == ("There", f"{url}/b")
 
 
-async def test_five_redirects_are_enough(visitor: HttpClient):
+async def test_five_redirects_are_enough(visitor):
     """Five redirects are followed, and the sixth is not."""
     answers = {f"/{number}": moved(f"/{number + 1}") for number in range(6)}
     async with raw_server({**answers, "/6": page(b"<title>End</title>")}) as url:
@@ -49,7 +49,7 @@ async def test_five_redirects_are_enough(visitor: HttpClient):
         assert "more than 5 times" in (await refusal(visitor, f"{url}/0")).reason
 
 
-async def test_circles_are_noticed(visitor: HttpClient):
+async def test_circles_are_noticed(visitor):
     """Redirects in a circle are not followed until the limit."""
     async with raw_server({"/a": moved("/b"), "/b": moved("/a#x")}) as url:
         error = await refusal(visitor, f"{url}/a")
@@ -58,7 +58,7 @@ async def test_circles_are_noticed(visitor: HttpClient):
 
 
 @pytest.mark.parametrize("location", ["mailto:a@b.example", "", "http://[broken/"])
-async def test_redirect_to_nowhere_is_refused(visitor: HttpClient, location: str):
+async def test_redirect_to_nowhere_is_refused(visitor, location):
     """A redirect needs an address that can be opened."""
     async with raw_server({"/": moved(location)}) as url:
         assert "redirects to nowhere" in (await refusal(visitor, url)).reason
@@ -68,7 +68,7 @@ async def test_redirects_obey_the_allowed_domains():
     """A redirect to a host that is not allowed is not followed."""
     asked: list[str] = []
 
-    async def note(connection) -> None:  # noqa: ANN001
+    async def note(connection) -> None:
         asked.append((await connection.read_request()).target)
 
     async with raw_server(note) as other:
@@ -93,7 +93,7 @@ async def test_redirects_obey_the_allowed_domains():
         ("799 Odd", "799 Odd"),
     ],
 )
-async def test_status_decides(visitor: HttpClient, status: str, shown: str):
+async def test_status_decides(visitor, status, shown):
     """Only 2xx is a page; the reason has the status."""
     async with raw_server({"/": page(b"x", status=status)}) as url:
         if shown:
@@ -102,13 +102,13 @@ async def test_status_decides(visitor: HttpClient, status: str, shown: str):
             assert (await open_page(visitor, url)).page.text == "x"
 
 
-async def test_unreadable_page_is_refused(visitor: HttpClient):
+async def test_unreadable_page_is_refused(visitor):
     """A picture cannot be read, and the reason says so."""
     async with raw_server({"/": page(b"x", headers={"Content-Type": "image/png"})}) as url:
         assert "image/png, and only text" in (await refusal(visitor, url)).reason
 
 
-async def test_passwords_in_addresses_are_not_shown(visitor: HttpClient):
+async def test_passwords_in_addresses_are_not_shown(visitor):
     """An address with a password is refused without repeating the password."""
     for client in (visitor, within("b.example")):
         error = await refusal(client, "http://user:hunter2@a.example/x")
@@ -116,7 +116,7 @@ async def test_passwords_in_addresses_are_not_shown(visitor: HttpClient):
         assert "hunter2" not in error.reason + error.url
 
 
-async def test_cookies_of_the_whole_way_are_collected(visitor: HttpClient):
+async def test_cookies_of_the_whole_way_are_collected(visitor):
     """Cookies of redirects count; foreign domains and invalid ones do not."""
     first = page(
         status="302 Found",

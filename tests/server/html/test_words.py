@@ -18,7 +18,7 @@ from browser_use_async.server.html.words import singular, word_set, words
         ("e-mail", "E Mail"),
     ],
 )
-def test_spellings_of_a_name_are_the_same_words(first: str, second: str):
+def test_spellings_of_a_name_are_the_same_words(first, second):
     """Case, separators, accents, plurals and order make no difference between names."""
     assert word_set(first) == word_set(second)
 
@@ -29,7 +29,7 @@ def test_words_keep_their_order():
 
 
 @pytest.mark.parametrize("word", ["bus", "class", "status", "analysis", "gas", "is", "us"])
-def test_words_that_end_like_a_plural_stay(word: str):
+def test_words_that_end_like_a_plural_stay(word):
     """Not every s is a plural."""
     assert singular(word) == word
 

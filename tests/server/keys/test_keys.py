@@ -41,7 +41,7 @@ async def revoke(caller: Caller, key_id: str) -> None:
     assert answer.status == 200, answer.text
 
 
-async def test_a_new_key_works_and_is_listed_without_its_text(caller: Caller):
+async def test_a_new_key_works_and_is_listed_without_its_text(caller):
     """By default with the scopes to run and read, without limits and without an end."""
     other = await caller.with_new_key("shop")
     me = await other.get("/me")
@@ -58,7 +58,7 @@ async def test_a_new_key_works_and_is_listed_without_its_text(caller: Caller):
     assert other.api_key not in answer.text
 
 
-async def test_a_key_has_256_random_bits(caller: Caller):
+async def test_a_key_has_256_random_bits(caller):
     """Its digest may therefore be a fast one."""
     keys = [(await caller.with_new_key(f"shop-{number}")).api_key for number in range(3)]
 
@@ -66,7 +66,7 @@ async def test_a_key_has_256_random_bits(caller: Caller):
     assert all(key.startswith("bu_") and len(key) == 3 + 43 for key in keys)
 
 
-async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(caller: Caller):
+async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(caller):
     """In a rotation both work; the third is created once one of them is revoked."""
     first = await caller.with_new_key("shop", scopes=["read"], budget_cents=500)
     second = await caller.with_new_key("shop")
@@ -86,7 +86,7 @@ async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(caller: Calle
     assert (await again.get("/me")).status == 200
 
 
-async def test_keys_that_are_added_at_once_are_two(caller: Caller):
+async def test_keys_that_are_added_at_once_are_two(caller):
     """Of ten simultaneous requests two succeed."""
     asked = [
         caller.post(f"{caller.server.url}/admin/keys", json={"name": "shop"}) for _ in range(10)
@@ -97,7 +97,7 @@ async def test_keys_that_are_added_at_once_are_two(caller: Caller):
     assert len(await listed(caller, "shop")) == 2
 
 
-async def test_a_revoked_key_is_refused_from_the_next_request_on(caller: Caller):
+async def test_a_revoked_key_is_refused_from_the_next_request_on(caller):
     """Also not what its owner created; the answer says why, and a second revocation is harmless."""
     other = await caller.with_new_key("shop")
     task_id = await other.create(metadata={"scenario": "hangs"})
@@ -115,7 +115,7 @@ async def test_a_revoked_key_is_refused_from_the_next_request_on(caller: Caller)
     assert unknown.status == 404
 
 
-async def test_a_forgotten_program_with_a_revoked_key_locks_no_other_out(caller: Caller):
+async def test_a_forgotten_program_with_a_revoked_key_locks_no_other_out(caller):
     """Its requests are no guesses, however many it sends."""
     other = await caller.with_new_key("shop")
     await revoke(caller, (await listed(caller, "shop"))[0]["id"])
@@ -125,7 +125,7 @@ async def test_a_forgotten_program_with_a_revoked_key_locks_no_other_out(caller:
     assert (await caller.get("/me")).status == 200
 
 
-async def test_a_key_expires(http: aiohttp.ClientSession):
+async def test_a_key_expires(http):
     """At its time, and it makes room for another one of its name."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
@@ -142,7 +142,7 @@ async def test_a_key_expires(http: aiohttp.ClientSession):
     assert (key["is_valid"], key["expires_at"][:10]) == (False, "2026-03-03")
 
 
-async def test_a_stream_ends_when_its_key_is_revoked(caller: Caller, http: aiohttp.ClientSession):
+async def test_a_stream_ends_when_its_key_is_revoked(caller, http):
     """At once and in order, and so does a held call for a status."""
     second = await caller.with_new_key("shop")
     task_id = await second.create(metadata={"scenario": "hangs"})
@@ -166,7 +166,7 @@ async def test_a_stream_ends_when_its_key_is_revoked(caller: Caller, http: aioht
     assert status.status == 401
 
 
-async def test_live_pages_of_a_name_without_a_key_are_taken_back(http: aiohttp.ClientSession):
+async def test_live_pages_of_a_name_without_a_key_are_taken_back(http):
     """Steering ends with the last valid key of the name, and not before."""
     async with LocalServer(executor=Showing()) as server:
         admin = Caller(server, http)
@@ -211,7 +211,7 @@ async def test_live_pages_of_a_name_without_a_key_are_taken_back(http: aiohttp.C
         ({"name": "shop", "color": "red"}, "name"),
     ],
 )
-async def test_what_no_key_can_have_is_refused(fields: dict[str, Any], named: str, caller: Caller):
+async def test_what_no_key_can_have_is_refused(fields, named, caller):
     """The error names the field, and no key is created."""
     answer = await caller.post(f"{caller.server.url}/admin/keys", json=fields)
 
@@ -219,7 +219,7 @@ async def test_what_no_key_can_have_is_refused(fields: dict[str, Any], named: st
     assert (await caller.get(f"{caller.server.url}/admin/keys")).json == {"keys": []}
 
 
-async def test_keys_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_keys_outlive_a_restart(tmp_path, http):
     """With a database: the keys, their spending, and their revocation."""
     place = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=place) as server:
@@ -247,7 +247,7 @@ def content_of(folder: Path) -> bytes:
     return b"".join(each.read_bytes() for each in folder.iterdir())
 
 
-async def test_a_full_disk_keeps_no_key_from_reading(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_a_full_disk_keeps_no_key_from_reading(tmp_path, http):
     """The last use of a key is recorded when there is room again."""
     async with LocalServer(executor="scripted", database=tmp_path / "server.db") as server:
         caller = Caller(server, http)
@@ -264,9 +264,7 @@ async def test_a_full_disk_keeps_no_key_from_reading(tmp_path: Path, http: aioht
     assert (unused is None, used is None) == (True, False)
 
 
-async def test_the_text_of_a_key_is_nowhere(
-    tmp_path: Path, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
+async def test_the_text_of_a_key_is_nowhere(tmp_path, http, caplog):
     """Neither in the database, nor in the log, the trail, the list or any refusal."""
     caplog.set_level("DEBUG")
     place = tmp_path / "server.db"
@@ -295,7 +293,7 @@ async def test_the_text_of_a_key_is_nowhere(
     assert key not in caplog.text
 
 
-async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http: aiohttp.ClientSession):
+async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http):
     """A second revocation changes nothing."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
@@ -310,7 +308,7 @@ async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http: aioh
     assert moments == ["2026-03-01T12:00:00.000000Z"] * 2
 
 
-async def test_live_pages_of_the_servers_own_key_stay(caller: Caller):
+async def test_live_pages_of_the_servers_own_key_stay(caller):
     """It is valid, though the last created key of its name is revoked."""
     await caller.with_new_key("default")
     task_id = await caller.create(metadata={"scenario": "hangs"})

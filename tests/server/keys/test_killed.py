@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.torture
-async def test_sums_agree_wherever_a_server_is_killed(tmp_path: Path) -> None:
+async def test_sums_agree_wherever_a_server_is_killed(tmp_path):
     """At each statement of two tasks: owners spent what the account lost and tasks cost."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.server.keys.killed", str(tmp_path),

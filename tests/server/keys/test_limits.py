@@ -3,10 +3,8 @@
 import asyncio
 import logging
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
@@ -31,7 +29,7 @@ async def start(caller: Caller, count: int, **fields: Any) -> list[int]:
     return sorted([each.status for each in await asyncio.gather(*asked)])
 
 
-async def test_a_budget_admits_as_many_starts_as_it_pays(steered: Caller):
+async def test_a_budget_admits_as_many_starts_as_it_pays(steered):
     """Of ten tasks at once that cost a cent each to start, three fit into three cents."""
     caller = await steered.with_new_key("shop", budget_cents=3)
     statuses = await start(caller, 10)
@@ -43,7 +41,7 @@ async def test_a_budget_admits_as_many_starts_as_it_pays(steered: Caller):
     assert len((await caller.get("/tasks")).json["tasks"]) == 3
 
 
-async def test_a_refusal_names_the_budget_and_the_way_out(steered: Caller):
+async def test_a_refusal_names_the_budget_and_the_way_out(steered):
     """Credit for the account would not help, so neither the server nor a session says so."""
     caller = await steered.with_new_key("shop", budget_cents=1)
     await caller.create()
@@ -60,7 +58,7 @@ async def test_a_refusal_names_the_budget_and_the_way_out(steered: Caller):
     assert str(caught.value).endswith(f"was answered with 402 ({refused.json['detail']})")
 
 
-async def test_what_has_begun_may_end(caller: Caller):
+async def test_what_has_begun_may_end(caller):
     """Steps may exceed the budget as they may exceed the balance; then nothing new begins."""
     other = await caller.with_new_key("shop", budget_cents=2)
     task_id = await other.create(llm_model="gpt-4.1")
@@ -73,7 +71,7 @@ async def test_what_has_begun_may_end(caller: Caller):
     assert (refused.status, Decimal(str(balance))) == (402, -4)
 
 
-async def test_each_name_spends_its_own(caller: Caller):
+async def test_each_name_spends_its_own(caller):
     """The account pays for all of them: the sum of their spending is what it lost."""
     before = Decimal(str((await caller.get("/balance")).json["balance"]))
     ann, bob = await caller.with_new_key("ann"), await caller.with_new_key("bob", budget_cents=50)
@@ -87,7 +85,7 @@ async def test_each_name_spends_its_own(caller: Caller):
     assert seen == [after, 50 - sums[1]]
 
 
-async def test_both_keys_of_a_name_have_one_budget(caller: Caller):
+async def test_both_keys_of_a_name_have_one_budget(caller):
     """A rotation adds no second budget; the operator can raise it with a new key."""
     first = await caller.with_new_key("shop", budget_cents=1)
     second = await caller.with_new_key("shop")
@@ -100,7 +98,7 @@ async def test_both_keys_of_a_name_have_one_budget(caller: Caller):
     assert (await third.post("/run-task", json=hangs)).status == 200
 
 
-async def test_tasks_at_once_are_counted_for_each_name(caller: Caller):
+async def test_tasks_at_once_are_counted_for_each_name(caller):
     """Of ten at once two begin; others have their own limit, and ended tasks make room."""
     ann, bob = await caller.with_new_key("ann", concurrency=2), await caller.with_new_key("bob")
     statuses = await start(ann, 10, metadata={"scenario": "hangs"})
@@ -118,7 +116,7 @@ async def test_tasks_at_once_are_counted_for_each_name(caller: Caller):
     assert len(running) == 2
 
 
-async def test_a_refused_start_leaves_nothing(caller: Caller):
+async def test_a_refused_start_leaves_nothing(caller):
     """No task, no charge, and no gap in the list."""
     other = await caller.with_new_key("shop", budget_cents=1, concurrency=1)
     await start(other, 1, metadata={"scenario": "hangs"})
@@ -130,9 +128,7 @@ async def test_a_refused_start_leaves_nothing(caller: Caller):
     assert (await spent(caller, "shop"), (await caller.get("/balance")).json) == before
 
 
-async def test_runs_of_a_schedule_are_within_the_budget(
-    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
+async def test_runs_of_a_schedule_are_within_the_budget(http, caplog):
     """A run that would exceed it is left out, which the log says."""
     executor = ScriptedExecutor({}, default=Scenario(steps=(), step_seconds=0))
     async with LocalServer(executor=executor) as server:
@@ -146,9 +142,7 @@ async def test_runs_of_a_schedule_are_within_the_budget(
     assert "could not run" in caplog.text
 
 
-async def test_schedules_of_a_name_without_a_key_do_not_run(
-    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
+async def test_schedules_of_a_name_without_a_key_do_not_run(http, caplog):
     """Their runs are left out, which the log says."""
     clock = Clock()
     executor = ScriptedExecutor({}, default=Scenario(steps=(), step_seconds=0))
@@ -173,7 +167,7 @@ async def test_schedules_of_a_name_without_a_key_do_not_run(
     assert server.tasks_created <= 1
 
 
-async def test_a_search_is_within_the_budget(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_a_search_is_within_the_budget(tmp_path, http):
     """Its whole price must fit, and a refused search costs nothing."""
     (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
     async with (

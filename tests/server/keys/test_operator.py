@@ -1,9 +1,7 @@
 """With the scope `admin` a key reads the tasks of every owner, and changes none of them."""
 
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import attrs
 import pytest
 
@@ -39,7 +37,7 @@ class Teams:
 
 
 @pytest.fixture
-async def teams(caller: Caller) -> Teams:
+async def teams(caller):
     """The shop has two tasks, the lab one, and the operator none."""
     shop, lab = await caller.with_new_key("shop"), await caller.with_new_key("lab")
     finished_id = await shop.create(
@@ -53,7 +51,7 @@ async def teams(caller: Caller) -> Teams:
     return Teams(shop, lab, caller, task_id, finished_id, lab_id)
 
 
-async def test_the_operator_lists_the_tasks_of_an_owner(teams: Teams):
+async def test_the_operator_lists_the_tasks_of_an_owner(teams):
     """As the owner's own list is, with the owner in each row and without links that steer."""
     theirs = (await teams.shop.get("/tasks")).json
     seen = (await teams.operator.get("/tasks?owner=shop")).json
@@ -65,7 +63,7 @@ async def test_the_operator_lists_the_tasks_of_an_owner(teams: Teams):
     assert all("owner" not in row for row in theirs["tasks"])
 
 
-async def test_all_owners_are_one_list(teams: Teams):
+async def test_all_owners_are_one_list(teams):
     """Newest first, in pages without gaps."""
     created = [teams.lab_id, teams.task_id, teams.finished_id]
     for number in range(4):
@@ -82,7 +80,7 @@ async def test_all_owners_are_one_list(teams: Teams):
 
 
 @pytest.mark.parametrize("owner", ["shop", "all"])
-async def test_the_operator_opens_a_task(owner: str, teams: Teams):
+async def test_the_operator_opens_a_task(owner, teams):
     """With its steps and answer; the secret is masked, and cookies stay with their owner."""
     path = f"/task/{teams.finished_id}"
     theirs, seen = (
@@ -97,7 +95,7 @@ async def test_the_operator_opens_a_task(owner: str, teams: Teams):
     assert status.json == "finished"
 
 
-async def test_the_operator_reads_the_files_of_a_task(teams: Teams):
+async def test_the_operator_reads_the_files_of_a_task(teams):
     """Pictures, recordings and output files, by links as the owner gets them."""
     path = f"/task/{teams.finished_id}"
     shots = (await teams.operator.get(f"/task/{teams.task_id}/screenshots?owner=shop")).json
@@ -111,7 +109,7 @@ async def test_the_operator_reads_the_files_of_a_task(teams: Teams):
     assert shots["screenshots"]
 
 
-async def test_the_pages_get_the_same(teams: Teams):
+async def test_the_pages_get_the_same(teams):
     """What they show of a list, a task and a step, and the names of the owners."""
     base = f"{teams.operator.server.url}/admin"
     one = (await teams.operator.get(f"{base}/overview?owner=shop")).json
@@ -143,9 +141,7 @@ def _address(route: Any, caller: Caller, task_id: str) -> str:
 
 @pytest.mark.parametrize("route", READING, ids=lambda route: route.endpoint.name)
 @pytest.mark.parametrize("owner", ["shop", "all", "nobody", "lab"])
-async def test_a_key_without_the_scope_admin_reads_no_other_owner(
-    route: Any, owner: str, teams: Teams
-):
+async def test_a_key_without_the_scope_admin_reads_no_other_owner(route, owner, teams):
     """It is refused with the same sentence whether there is such an owner or not."""
     address = _address(route, teams.lab, teams.finished_id)
     answer = await teams.lab.get(f"{address}?owner={owner}")
@@ -154,7 +150,7 @@ async def test_a_key_without_the_scope_admin_reads_no_other_owner(
 
 
 @pytest.mark.parametrize("route", READING, ids=lambda route: route.endpoint.name)
-async def test_an_owner_that_does_not_exist_is_said(route: Any, teams: Teams):
+async def test_an_owner_that_does_not_exist_is_said(route, teams):
     """In a sentence that names the nearest one."""
     address = _address(route, teams.operator, teams.finished_id)
     answer = await teams.operator.get(f"{address}?owner=shp")
@@ -163,7 +159,7 @@ async def test_an_owner_that_does_not_exist_is_said(route: Any, teams: Teams):
     assert (answer.status, answer.json) == (404, {"detail": expected})
 
 
-async def test_a_task_of_another_owner_than_the_named_one_does_not_exist(teams: Teams):
+async def test_a_task_of_another_owner_than_the_named_one_does_not_exist(teams):
     """The operator's own list has it neither."""
     path = f"/task/{teams.finished_id}"
     answers = [await teams.operator.get(each) for each in (path, f"{path}?owner=lab")]
@@ -175,7 +171,7 @@ WRITING = [row for row in ENDPOINTS if row.method == "PUT" and row.section == "T
 
 
 @pytest.mark.parametrize("row", WRITING, ids=lambda row: row.name)
-async def test_the_operator_changes_no_task_of_others(row: Any, teams: Teams):
+async def test_the_operator_changes_no_task_of_others(row, teams):
     """The parameter is none of these calls."""
     path = f"{row.path}?task_id={teams.task_id}&owner=shop"
     answer = await teams.operator.put(path)
@@ -191,7 +187,7 @@ async def test_only_reading_calls_take_an_owner():
     assert len(READING) == 9
 
 
-async def test_a_call_of_the_operator_is_not_held(teams: Teams):
+async def test_a_call_of_the_operator_is_not_held(teams):
     """It would take places from the calls of the owner."""
     answer = await teams.operator.get(
         f"/task/{teams.task_id}/status?owner=shop", headers={"Prefer": "wait=60"}
@@ -201,7 +197,7 @@ async def test_a_call_of_the_operator_is_not_held(teams: Teams):
     assert "Preference-Applied" not in answer.headers
 
 
-async def test_schedules_stay_with_their_owner(teams: Teams):
+async def test_schedules_stay_with_their_owner(teams):
     """The parameter is one of the tasks alone."""
     schedule = await teams.shop.post("/scheduled-task", json=SCHEDULE)
     listed = await teams.operator.get("/scheduled-tasks?owner=shop")
@@ -210,7 +206,7 @@ async def test_schedules_stay_with_their_owner(teams: Teams):
     assert (listed.json["total_count"], one.status) == (0, 404)
 
 
-async def test_no_key_is_named_like_all_owners(caller: Caller):
+async def test_no_key_is_named_like_all_owners(caller):
     """Else its tasks could not be asked for alone."""
     answer = await caller.post(f"{caller.server.url}/admin/keys", json={"name": "all"})
 
@@ -218,7 +214,7 @@ async def test_no_key_is_named_like_all_owners(caller: Caller):
     assert "every owner" in answer.json["detail"]
 
 
-async def test_a_new_server_lists_the_same_tasks(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_a_new_server_lists_the_same_tasks(tmp_path, http):
     """The list of all owners comes from the database."""
     database = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=database) as server:
@@ -233,9 +229,7 @@ async def test_a_new_server_lists_the_same_tasks(tmp_path: Path, http: aiohttp.C
 
 
 @pytest.mark.long
-async def test_all_owners_are_one_list_in_postgresql(
-    postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
-):
+async def test_all_owners_are_one_list_in_postgresql(postgres, monkeypatch, http):
     """Also as the pages list them; an unknown owner is said there, too."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     async with LocalServer(

@@ -1,9 +1,7 @@
 """Keys of one name see their own data, and nothing of other owners."""
 
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import attrs
 import pytest
 
@@ -43,7 +41,7 @@ class Two:
 
 
 @pytest.fixture
-async def two(caller: Caller) -> Two:
+async def two(caller):
     """Ann has a task, a schedule and a profile; Bob has nothing."""
     ann, bob = await caller.with_new_key("ann"), await caller.with_new_key("bob")
     task_id = await ann.create(metadata={"scenario": "hangs"})
@@ -71,7 +69,7 @@ NAMING_AN_ID = [
 
 
 @pytest.mark.parametrize("row", NAMING_AN_ID, ids=lambda row: row.name)
-async def test_what_is_of_another_owner_does_not_exist(row: Endpoint, two: Two):
+async def test_what_is_of_another_owner_does_not_exist(row, two):
     """The answer is byte for byte that for an unknown id, and the owner's data is unchanged."""
     is_schedule = "scheduled-task" in row.path
     task_id = (
@@ -93,7 +91,7 @@ async def test_what_is_of_another_owner_does_not_exist(row: Endpoint, two: Two):
     assert (profile.status, profile.json["persist"]) == (200, True)
 
 
-async def test_the_session_of_another_owners_task_does_not_exist(two: Two):
+async def test_the_session_of_another_owners_task_does_not_exist(two):
     """The id in webhooks leads to no task of others."""
     session_id = session_id_of(two.task_id)
 
@@ -109,9 +107,7 @@ async def test_the_session_of_another_owners_task_does_not_exist(two: Two):
         ("/browser-profiles", "profiles", 2),
     ],
 )
-async def test_lists_show_and_count_only_their_owners_data(
-    path: str, name: str, count: int, two: Two
-):
+async def test_lists_show_and_count_only_their_owners_data(path, name, count, two):
     """A new owner has only a default profile."""
     ann, bob = (await two.ann.get(path)).json, (await two.bob.get(path)).json
     others = 1 if name == "profiles" else 0
@@ -120,7 +116,7 @@ async def test_lists_show_and_count_only_their_owners_data(
     assert (len(bob[name]), bob["total_count"]) == (others, others)
 
 
-async def test_pages_have_no_gaps(two: Two):
+async def test_pages_have_no_gaps(two):
     """Rows of other owners in between make no page shorter."""
     created = []
     for number in range(7):
@@ -137,7 +133,7 @@ async def test_pages_have_no_gaps(two: Two):
     assert {(each["total_count"], each["total_pages"]) for each in pages} == {(7, 3)}
 
 
-async def test_a_task_takes_no_profile_or_file_of_others(two: Two):
+async def test_a_task_takes_no_profile_or_file_of_others(two):
     """A profile is not found, a file was not uploaded; both may upload the same name."""
     await _upload(two.ann, "prices.csv", b"ann")
     with_profile = await two.bob.post(
@@ -164,9 +160,7 @@ async def _upload(caller: Caller, name: str, content: bytes) -> Answer:
 
 
 @pytest.mark.long
-async def test_the_stream_of_changes_has_only_its_owners_tasks(
-    two: Two, http: aiohttp.ClientSession
-):
+async def test_the_stream_of_changes_has_only_its_owners_tasks(two, http):
     """Also when both change at the same moment, and with whole tasks."""
     headers = {
         "Authorization": f"Bearer {two.bob.api_key}",
@@ -183,7 +177,7 @@ async def test_the_stream_of_changes_has_only_its_owners_tasks(
     assert two.task_id not in text
 
 
-async def test_a_held_call_for_another_owners_task_is_not_held(two: Two):
+async def test_a_held_call_for_another_owners_task_is_not_held(two):
     """It is answered at once, as for an unknown one."""
     held = {"Prefer": "wait=60"}
     theirs = await two.bob.get(f"/task/{two.task_id}/status", headers=held)
@@ -193,7 +187,7 @@ async def test_a_held_call_for_another_owners_task_is_not_held(two: Two):
     assert "Preference-Applied" not in theirs.headers
 
 
-async def test_costs_are_of_the_owners_tasks(two: Two):
+async def test_costs_are_of_the_owners_tasks(two):
     """The home page of one owner shows nothing of others."""
     url = f"{two.ann.server.url}/admin/costs?task_id={two.finished_id}"
 
@@ -201,7 +195,7 @@ async def test_costs_are_of_the_owners_tasks(two: Two):
     assert (await two.bob.get(url)).json == {"costs": {}}
 
 
-async def test_deliveries_are_of_the_owners_tasks(http: aiohttp.ClientSession):
+async def test_deliveries_are_of_the_owners_tasks(http):
     """The operator's webhooks get the events of all tasks; each owner sees its own deliveries."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
@@ -225,7 +219,7 @@ async def test_deliveries_are_of_the_owners_tasks(http: aiohttp.ClientSession):
     assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (3, 3), (0, 0)]
 
 
-async def test_a_default_key_works_beside_the_servers_own(caller: Caller):
+async def test_a_default_key_works_beside_the_servers_own(caller):
     """A key with the name `default` belongs to the same owner as the key of the server."""
     task_id = await caller.create()
     other = await caller.with_new_key("default")
@@ -234,7 +228,7 @@ async def test_a_default_key_works_beside_the_servers_own(caller: Caller):
 
 
 @pytest.mark.parametrize("steers", [True, False])
-async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, caller: Caller):
+async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers, caller):
     """Neither in the task, nor in the list, nor in the stream; the public page is there."""
     maker = await caller.with_new_key("reader", scopes=["run", "read"])
     task_id = await maker.create(metadata={"scenario": "hangs"}, enable_public_share=True)
@@ -246,7 +240,7 @@ async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, calle
     assert task["public_share_url"] is not None
 
 
-async def test_a_link_for_an_upload_is_for_its_owner(two: Two):
+async def test_a_link_for_an_upload_is_for_its_owner(two):
     """A link with another owner is refused, as everything that is signed."""
     asked = {"file_name": "prices.csv", "content_type": "text/csv"}
     link = (await two.bob.post("/uploads/presigned-url", json=asked)).json["upload_url"]
@@ -262,9 +256,7 @@ async def test_a_link_for_an_upload_is_for_its_owner(two: Two):
     assert honest.status == 200
 
 
-async def test_a_task_reads_its_owners_file_after_a_restart(
-    tmp_path: Path, http: aiohttp.ClientSession
-):
+async def test_a_task_reads_its_owners_file_after_a_restart(tmp_path, http):
     """And not the file of the same name that another owner has uploaded."""
     database = tmp_path / "server.db"
     body = {"file_name": "notes.txt", "content_type": "text/plain"}

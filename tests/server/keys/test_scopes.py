@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
-from tests.server.calling import Caller
 
 UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 PLACES = {"task_id": UNKNOWN_ID, "profile_id": UNKNOWN_ID, "file_name": "a.csv"}
@@ -49,7 +48,7 @@ def refused(answer: Any, scope: str) -> bool:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda row: row.name)
-async def test_each_call_needs_its_scope(endpoint: Endpoint, caller: Caller):
+async def test_each_call_needs_its_scope(endpoint, caller):
     """With all other scopes it is refused with 403 and its name; alone it is enough."""
     needed = scope_of(endpoint)
     path = endpoint.path.format(**PLACES)
@@ -71,9 +70,7 @@ async def test_each_call_needs_its_scope(endpoint: Endpoint, caller: Caller):
 
 
 @pytest.mark.parametrize(("method", "path", "needed"), ADMINISTRATION)
-async def test_each_route_of_administration_needs_its_scope(
-    method: str, path: str, needed: str, caller: Caller
-):
+async def test_each_route_of_administration_needs_its_scope(method, path, needed, caller):
     """As each call of the API."""
     for scopes in (each for n in (1, 3) for each in itertools.combinations(SCOPES, n)):
         other = await caller.with_new_key("-".join(scopes), scopes=scopes)
@@ -82,7 +79,7 @@ async def test_each_route_of_administration_needs_its_scope(
         assert refused(answer, missing[0]) if missing else answer.status != 403
 
 
-async def test_no_route_below_admin_is_left_out(caller: Caller):
+async def test_no_route_below_admin_is_left_out(caller):
     """Every route that needs a key has a scope: without a key each is refused."""
     for method, path, _ in ADMINISTRATION:
         assert (await caller.ask(method, caller.server.url + path, key=False)).status == 403

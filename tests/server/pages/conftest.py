@@ -1,8 +1,5 @@
 """A server whose tasks show a browser, which the test draws."""
 
-from collections.abc import AsyncIterator
-
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -11,13 +8,13 @@ from tests.server.pages.showing import Showing
 
 
 @pytest.fixture
-def showing() -> Showing:
+def showing():
     """An executor that shows frames of the test."""
     return Showing()
 
 
 @pytest.fixture
-async def watched(http: aiohttp.ClientSession, showing: Showing) -> AsyncIterator[Caller]:
+async def watched(http, showing):
     """A server whose tasks are those of `showing`."""
     async with LocalServer(executor=showing) as server:
         yield Caller(server, http)

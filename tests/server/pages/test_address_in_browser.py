@@ -1,12 +1,9 @@
 """The state of the application is in its address, and a wrong address is explained."""
 
-from typing import Any
-
 import pytest
 
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, Page
-from tests.server.calling import Caller
+from tests.browser.driver import Page
 from tests.server.pages.application import click_button, open_page, rows, type_into
 from tests.server.pages.test_application_in_browser import SCENARIOS
 
@@ -16,7 +13,7 @@ _QUERY = "location.search"
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """A finished, a failed and a long task."""
     steps = tuple(f"Part {number}" for number in range(1, 6))
     scenarios = {**SCENARIOS, "Long": Scenario(steps=steps, step_seconds=0, output="[1]")}
@@ -25,7 +22,7 @@ def server_options() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-async def some_tasks(caller: Caller) -> None:
+async def some_tasks(caller):
     """Three tasks that have ended."""
     for text, status in (("Read it", "finished"), ("Fail it", "failed"), ("Long", "finished")):
         await caller.reached(await caller.create(text), status)
@@ -35,7 +32,7 @@ async def _pressed(page: Page) -> str:
     return await page.text(".filters [aria-pressed=true]")
 
 
-async def test_a_link_narrows_the_list_and_back_widens_it(browser: Browser, caller: Caller):
+async def test_a_link_narrows_the_list_and_back_widens_it(browser, caller):
     """A pasted filter, a reload, a choice, and Back."""
     page = await open_page(browser, caller, "/?status=failed")
     await page.until(f"{_SHOWN} === 'failed'")
@@ -56,7 +53,7 @@ async def test_a_link_narrows_the_list_and_back_widens_it(browser: Browser, call
     assert page.complaints == []
 
 
-async def test_what_is_sought_stands_in_the_address(browser: Browser, caller: Caller):
+async def test_what_is_sought_stands_in_the_address(browser, caller):
     """While it is typed; Back from another page restores it; an empty result can be cleared."""
     page = await open_page(browser, caller)
     await type_into(page, "#search", "fail")
@@ -76,7 +73,7 @@ async def test_what_is_sought_stands_in_the_address(browser: Browser, caller: Ca
     assert "No task with “zzzz” in it." in words
 
 
-async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, caller: Caller):
+async def test_a_narrowed_list_says_how_many_of_all(browser, caller):
     """By a filter, in another order, without a match, and beyond the rows that are read."""
     page = await open_page(browser, caller, "/?status=finished")
     note = "document.querySelector('.heading .note')?.innerText"
@@ -96,7 +93,7 @@ async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, caller: Ca
     assert page.complaints == []
 
 
-async def test_wrong_filters_are_said_and_left_out(browser: Browser, caller: Caller):
+async def test_wrong_filters_are_said_and_left_out(browser, caller):
     """All tasks are shown, with a message about each invalid filter."""
     page = await open_page(
         browser, caller, "/?status=done&sort=price&created=ever&before=x&since=soon"
@@ -118,7 +115,7 @@ async def test_wrong_filters_are_said_and_left_out(browser: Browser, caller: Cal
     assert page.complaints == []
 
 
-async def test_the_table_is_sorted_by_its_columns(browser: Browser, caller: Caller):
+async def test_the_table_is_sorted_by_its_columns(browser, caller):
     """A press puts the largest first, another one the smallest; the address has the order."""
     page = await open_page(browser, caller)
     await click_button(page, "Steps", "#tasks")
@@ -133,7 +130,7 @@ async def test_the_table_is_sorted_by_its_columns(browser: Browser, caller: Call
     assert "Long" not in first[0]
 
 
-async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, caller: Caller):
+async def test_a_step_and_a_view_stand_in_the_address(browser, caller):
     """A pasted link opens them; a missing step or view is explained."""
     task_id = (await caller.get(f"{caller.server.url}/admin/overview")).json["tasks"][0]["id"]
     page = await open_page(browser, caller, f"/tasks/{task_id}?step=2&output=text")
@@ -153,7 +150,7 @@ async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, caller: 
     assert "There is no trace of this step" in await page.text(".behind")
 
 
-async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, caller: Caller):
+async def test_a_task_that_is_gone_has_a_page_that_says_so(browser, caller):
     """It has a link back to the list."""
     page = await open_page(browser, caller, "/tasks/nothing")
     await page.until("document.querySelector('h1').innerText === 'There is no such task'")
@@ -163,7 +160,7 @@ async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, cal
     await page.until(f"{_TITLES} === 'Long,Fail it,Read it'")
 
 
-async def test_single_keys_lead_through_the_list(browser: Browser, caller: Caller):
+async def test_single_keys_lead_through_the_list(browser, caller):
     """J and k from row to row, Enter opens, ? shows the keys, which can be turned off."""
     page = await open_page(browser, caller)
     await page.until(f"{_TITLES} !== ''")

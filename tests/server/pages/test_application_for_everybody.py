@@ -1,15 +1,12 @@
 """axe finds no violation on any page of the application, in each width, light and dark."""
 
-from collections.abc import AsyncIterator
-
-import aiohttp
 import attrs
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page
+from tests.browser.driver import Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, violations
 from tests.server.pages.test_application_in_browser import SCENARIOS
@@ -30,7 +27,7 @@ class Stocked:
 
 
 @pytest.fixture
-async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
+async def stocked(http):
     """Tasks of each kind, a schedule, a profile, deliveries and a key."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
@@ -73,9 +70,7 @@ async def _found(page: Page) -> list[str]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1024, 1920])
-async def test_everybody_can_use_each_page(
-    width: int, dark: bool, browser: Browser, stocked: Stocked
-):
+async def test_everybody_can_use_each_page(width, dark, browser, stocked):
     """Names, contrast, sizes, order and landmarks; no page is wider than the window."""
     found = {}
     shape = {"width": width, "height": 900, "dark": dark, "phone": width == 390}
@@ -92,7 +87,7 @@ async def test_everybody_can_use_each_page(
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stocked: Stocked):
+async def test_everybody_can_use_the_dialogs(dark, browser, stocked):
     """The composer with all options, the request as code, and the forms."""
     page = await open_page(browser, stocked.caller, dark=dark)
     await click_button(page, "Options", ".composer")

@@ -1,14 +1,11 @@
 """A person in the server's application: the key, the tasks, and its messages."""
 
 import json
-from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
 
@@ -25,13 +22,13 @@ SCENARIOS = {
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """A server with a little money, whose tasks end at once unless their text says otherwise."""
     executor = ScriptedExecutor(SCENARIOS, default=Scenario(step_seconds=0, output="The answer"))
     return {"executor": executor, "balance_cents": 1000}
 
 
-async def test_a_key_is_typed_and_forgotten(browser: Browser, caller: Caller):
+async def test_a_key_is_typed_and_forgotten(browser, caller):
     """A wrong one is explained; the right one opens the tasks, survives a reload, and goes."""
     page = await browser.open(caller.server.url)
     await page.until("document.activeElement.id === 'key'")
@@ -54,7 +51,7 @@ async def test_a_key_is_typed_and_forgotten(browser: Browser, caller: Caller):
     assert all("401" in each for each in page.complaints)
 
 
-async def test_nothing_is_asked_for_without_a_key(browser: Browser, caller: Caller):
+async def test_nothing_is_asked_for_without_a_key(browser, caller):
     """Removing the key while the page reads ends that reading."""
     page = await open_page(browser, caller)
     await page.run(
@@ -73,7 +70,7 @@ async def test_nothing_is_asked_for_without_a_key(browser: Browser, caller: Call
     assert page.complaints == []
 
 
-async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, caller: Caller):
+async def test_the_key_in_the_link_stays_in_the_browser(browser, caller):
     """It leaves the address bar, is in no request but as a header, and in no cookie."""
     page = await open_page(browser, caller)
     requested = await page.run("performance.getEntriesByType('resource').map((each) => each.name)")
@@ -85,7 +82,7 @@ async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, caller
     assert page.complaints == []
 
 
-async def test_a_link_with_the_key_signs_in_on_the_page(browser: Browser, caller: Caller):
+async def test_a_link_with_the_key_signs_in_on_the_page(browser, caller):
     """In a tab with the sign-in page it signs in and leaves the address, without a reload."""
     page = await browser.open(caller.server.url)
     await page.until("document.activeElement.id === 'key'")
@@ -99,9 +96,7 @@ async def test_a_link_with_the_key_signs_in_on_the_page(browser: Browser, caller
     assert page.complaints == []
 
 
-async def test_a_key_in_a_link_replaces_no_other_without_a_question(
-    browser: Browser, caller: Caller
-):
+async def test_a_key_in_a_link_replaces_no_other_without_a_question(browser, caller):
     """In the same document and in a new one; the key stays, unless the person wants the other."""
     mallory = await caller.with_new_key("mallory")
     await mallory.reached(await mallory.create("Read theirs"), "finished")
@@ -135,7 +130,7 @@ async def test_a_key_in_a_link_replaces_no_other_without_a_question(
     assert page.complaints == []
 
 
-async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, caller: Caller):
+async def test_a_task_is_composed_with_the_keyboard_alone(browser, caller):
     """From the first Tab on: past the navigation, into the field, and on to the button."""
     page = await open_page(browser, caller)
     assert "No task yet" in await page.text("#tasks")
@@ -161,7 +156,7 @@ async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, call
     assert page.complaints == []
 
 
-async def test_tasks_are_listed_as_they_come(browser: Browser, caller: Caller):
+async def test_tasks_are_listed_as_they_come(browser, caller):
     """Newest first, with status, reason, cost, picture and output, without a reload."""
     page = await open_page(browser, caller)
     for text in ("First", "Fail it", "Wait for it"):
@@ -184,7 +179,7 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, caller: Caller):
     assert page.complaints == []
 
 
-async def test_tasks_are_found_by_status_and_text(browser: Browser, caller: Caller):
+async def test_tasks_are_found_by_status_and_text(browser, caller):
     """A typed text is searched literally, in either case."""
     for text in ("Read 100% of it", "Fail it", "read Something else"):
         await caller.reached(await caller.create(text), "failed" if "Fail" in text else "finished")
@@ -206,7 +201,7 @@ async def test_tasks_are_found_by_status_and_text(browser: Browser, caller: Call
     assert "Read 100% of it" in percent
 
 
-async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, caller: Caller):
+async def test_more_tasks_come_as_the_list_is_scrolled(browser, caller):
     """50 at first, and the oldest one in the end."""
     for number in range(120):
         await caller.create(f"Task {number}")
@@ -225,7 +220,7 @@ async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, caller:
     assert "Task 0" in await page.run(last)
 
 
-async def test_several_tasks_are_stopped_at_once(browser: Browser, caller: Caller):
+async def test_several_tasks_are_stopped_at_once(browser, caller):
     """After a question; tasks that are not selected continue."""
     ids = [await caller.create(f"Wait for {number}") for number in range(3)]
     for task_id in ids:
@@ -243,9 +238,7 @@ async def test_several_tasks_are_stopped_at_once(browser: Browser, caller: Calle
     assert page.complaints == []
 
 
-async def test_a_server_that_is_gone_is_said_in_words(
-    browser: Browser, http: aiohttp.ClientSession
-):
+async def test_a_server_that_is_gone_is_said_in_words(browser, http):
     """The page says so, and continues when the server is back."""
     async with LocalServer(executor="scripted", api_key="bu_again_and_again") as server:
         page = await open_page(browser, Caller(server, http))
@@ -258,7 +251,7 @@ async def test_a_server_that_is_gone_is_said_in_words(
     assert "does not answer; trying again" in shown
 
 
-async def test_hostile_texts_are_only_texts(browser: Browser, caller: Caller):
+async def test_hostile_texts_are_only_texts(browser, caller):
     """No text of a task, an output or a profile becomes a tag, and no script runs."""
     hostile = "<img src=x onerror=\"document.title='bad'\"><script>document.title='bad'</script>"
     await caller.post("/browser-profiles", json={"profile_name": hostile, "description": hostile})
@@ -276,7 +269,7 @@ async def test_hostile_texts_are_only_texts(browser: Browser, caller: Caller):
         assert not [each for each in page.complaints if "404" not in each]
 
 
-async def test_an_address_that_cannot_be_decoded_leads_to_no_task(browser: Browser, caller: Caller):
+async def test_an_address_that_cannot_be_decoded_leads_to_no_task(browser, caller):
     """The page says so, as for any other unknown task."""
     page = await open_page(browser, caller, "/tasks/%E0%A4%A")
     await page.until("document.querySelector('h1').innerText === 'There is no such task'")

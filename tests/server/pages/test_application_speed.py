@@ -6,12 +6,10 @@ The times are measured by `python -m benchmarks.pages`.
 import asyncio
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import open_page
 from tests.server.pages.many_tasks import CHANGING_ROWS, multiply_tasks
@@ -36,9 +34,7 @@ def _server(database: Path) -> LocalServer:
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_ten_thousand_tasks_need_two_requests(
-    browser: Browser, http: aiohttp.ClientSession, tmp_path: Path
-):
+async def test_ten_thousand_tasks_need_two_requests(browser, http, tmp_path):
     """Before the first paint nothing else is requested, and 50 rows are drawn."""
     database = tmp_path / "tasks.db"
     async with _server(database) as server:
@@ -63,9 +59,7 @@ async def test_ten_thousand_tasks_need_two_requests(
     assert set(data) <= {"/admin/key", "/admin/overview", "/icon.svg"}
 
 
-async def test_a_row_that_says_the_same_is_not_drawn_again(
-    browser: Browser, http: aiohttp.ClientSession
-):
+async def test_a_row_that_says_the_same_is_not_drawn_again(browser, http):
     """Of 1,000 rows only those that changed are drawn again."""
     async with LocalServer(executor="scripted") as server:
         page = await open_page(browser, Caller(server, http))
@@ -85,9 +79,7 @@ async def test_a_row_that_says_the_same_is_not_drawn_again(
         assert await page.run("drawn.size") == 3
 
 
-async def test_rows_out_of_sight_are_brought_up_to_date(
-    browser: Browser, http: aiohttp.ClientSession
-):
+async def test_rows_out_of_sight_are_brought_up_to_date(browser, http):
     """A screen reader, or a search in the page, finds their present state."""
     async with LocalServer(executor="scripted") as server:
         page = await open_page(browser, Caller(server, http))

@@ -1,15 +1,10 @@
 """The pages of batches in a real browser."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser
-from tests.server.calling import Caller
 from tests.server.pages.application import open_page, rows, violations
 from tests.server.pages.test_application_in_browser import SCENARIOS
 
@@ -17,14 +12,14 @@ _ROWS = "document.querySelectorAll('#tasks tbody tr').length"
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """Tasks end at once, unless their text says otherwise."""
     executor = ScriptedExecutor(SCENARIOS, default=Scenario(step_seconds=0, output="The answer"))
     return {"executor": executor}
 
 
 @pytest.fixture
-async def caller(caller: Caller, tmp_path: Path) -> Caller:
+async def caller(caller, tmp_path):
     """A server with a batch of six tasks, of which one failed, and a task of no batch."""
     server = caller.server
     texts = [f"Read page {number}" for number in range(5)]
@@ -38,7 +33,7 @@ async def caller(caller: Caller, tmp_path: Path) -> Caller:
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-async def test_a_batch_leads_to_its_tasks(width: int, browser: Browser, caller: Caller):
+async def test_a_batch_leads_to_its_tasks(width, browser, caller):
     """From the list to one batch, to its failed tasks, and back to all of its tasks."""
     shape = {"width": width, "height": 900, "phone": width == 390}
     page = await open_page(browser, caller, "/batches", **shape)
@@ -68,7 +63,7 @@ async def test_a_batch_leads_to_its_tasks(width: int, browser: Browser, caller: 
     assert page.complaints == []
 
 
-async def test_a_batch_that_is_not_there_is_said(browser: Browser, caller: Caller):
+async def test_a_batch_that_is_not_there_is_said(browser, caller):
     """Also for a name of nonsense: one sentence, and a way back."""
     page = await open_page(browser, caller, "/batches?name=%25%00%22%3Cb%3E")
     await page.until("document.querySelector('h1').innerText === 'There is no such batch'")

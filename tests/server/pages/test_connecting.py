@@ -22,7 +22,7 @@ from tests.support.patience import PATIENCE, until
 CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left", "clicks": 1}
 
 
-async def test_the_server_s_own_pages_connect(watched: Caller, http: aiohttp.ClientSession):
+async def test_the_server_s_own_pages_connect(watched, http):
     """So do programs that are no browser, which send no origin."""
     task = await running_task(watched)
     for headers in ({}, {"Origin": watched.server.url}):
@@ -33,9 +33,7 @@ async def test_the_server_s_own_pages_connect(watched: Caller, http: aiohttp.Cli
 @pytest.mark.parametrize(
     "origin", ["http://localhost:{port}", "https://evil.example", "http://127.0.0.1:1", "null", ""]
 )
-async def test_pages_of_other_servers_cannot_connect(
-    origin: str, watched: Caller, http: aiohttp.ClientSession
-):
+async def test_pages_of_other_servers_cannot_connect(origin, watched, http):
     """The token does not help them."""
     task = await running_task(watched)
     headers = {"Origin": origin.format(port=URL(watched.server.url).port)}
@@ -44,7 +42,7 @@ async def test_pages_of_other_servers_cannot_connect(
             pass
 
 
-async def test_a_page_under_another_name_connects(watched: Caller, http: aiohttp.ClientSession):
+async def test_a_page_under_another_name_connects(watched, http):
     """A page that was opened as `localhost` connects to `localhost`."""
     task = await running_task(watched)
     here = f"localhost:{URL(watched.server.url).port}"
@@ -54,9 +52,7 @@ async def test_a_page_under_another_name_connects(watched: Caller, http: aiohttp
 
 
 @pytest.mark.parametrize("place", ["live", "share"])
-async def test_a_wrong_token_opens_nothing(
-    place: str, watched: Caller, http: aiohttp.ClientSession
-):
+async def test_a_wrong_token_opens_nothing(place, watched, http):
     """The token of the other page is refused, too."""
     task = await running_task(watched)
     other = task["public_share_url" if place == "live" else "live_url"].rsplit("/")[-1]
@@ -66,7 +62,7 @@ async def test_a_wrong_token_opens_nothing(
                 pass
 
 
-async def test_a_task_is_watched_by_fifty_at_most(watched: Caller, http: aiohttp.ClientSession):
+async def test_a_task_is_watched_by_fifty_at_most(watched, http):
     """A further viewer is refused with a reason until one leaves; other tasks do not count."""
     task, other = await running_task(watched), await running_task(watched)
     async with AsyncExitStack() as stack:
@@ -84,9 +80,7 @@ async def test_a_task_is_watched_by_fifty_at_most(watched: Caller, http: aiohttp
     assert said == f"{MAX_VIEWERS} connections watch this task already, which are the most"
 
 
-async def test_the_public_page_leaves_room_for_the_live_page(
-    watched: Caller, http: aiohttp.ClientSession
-):
+async def test_the_public_page_leaves_room_for_the_live_page(watched, http):
     """An address has 20 public connections, all have 40, and ten are left for the live page."""
     task = await running_task(watched)
     async with AsyncExitStack() as stack:
@@ -121,7 +115,7 @@ async def _refusal(http: aiohttp.ClientSession, url: str) -> str:
         return str((await refused.json())["detail"])
 
 
-async def test_a_server_that_closes_disconnects(http: aiohttp.ClientSession):
+async def test_a_server_that_closes_disconnects(http):
     """At once, with the code on which pages reconnect."""
     async with LocalServer(executor=Showing()) as server:
         caller = Caller(server, http)
@@ -134,9 +128,7 @@ async def test_a_server_that_closes_disconnects(http: aiohttp.ClientSession):
     assert page.closed_with in {WSCloseCode.GOING_AWAY, WSCloseCode.OK}
 
 
-async def test_pages_that_go_away_leave_nothing(
-    watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_pages_that_go_away_leave_nothing(watched, showing, http):
     """None of their coroutines is left, whatever they were waiting for."""
     task = await running_task(watched)
     await showing.show(drawn(1))
@@ -149,7 +141,7 @@ async def test_pages_that_go_away_leave_nothing(
     assert (await watched.task(task["id"]))["status"] == "running"
 
 
-async def test_a_page_that_came_through_a_proxy_connects(http: aiohttp.ClientSession):
+async def test_a_page_that_came_through_a_proxy_connects(http):
     """Its browser sends the proxy's address, whatever the proxy sends to the server."""
     async with LocalServer(executor="scripted") as server:
         port = URL(server.url).port
@@ -183,9 +175,7 @@ class _Unviewable(Showing):
         raise RuntimeError("this browser hides")
 
 
-async def test_a_browser_that_cannot_be_shown(
-    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
+async def test_a_browser_that_cannot_be_shown(http, caplog):
     """The page is closed with the code of a server error, and the task continues."""
     async with LocalServer(executor=_Unviewable()) as server:
         caller = Caller(server, http)

@@ -1,12 +1,8 @@
 """A person who filters the list of tasks, opens older ones, and reads files and load."""
 
-from typing import Any
-
 import pytest
 
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from tests.browser.driver import Browser
-from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
 from tests.server.pages.many_tasks import CHANGING_ROWS
 from tests.server.pages.test_application_in_browser import SCENARIOS
@@ -18,12 +14,12 @@ _ROWS = "document.querySelectorAll('#tasks tbody tr').length"
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """A server without tasks."""
     return {"executor": ScriptedExecutor(SCENARIOS)}
 
 
-async def test_tasks_are_found_by_metadata_and_time(browser: Browser, caller: Caller):
+async def test_tasks_are_found_by_metadata_and_time(browser, caller):
     """Each filter narrows the rest; clearing shows all again."""
     for shop in ("tern", "tide"):
         await caller.reached(
@@ -51,7 +47,7 @@ async def test_tasks_are_found_by_metadata_and_time(browser: Browser, caller: Ca
     assert page.complaints == []
 
 
-async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, caller: Caller):
+async def test_the_search_leads_to_the_list_from_any_page(browser, caller):
     """After a search on another page, Enter shows the results in the list."""
     for text in ("Read the prices", "Check the news"):
         await caller.reached(await caller.create(text), "finished")
@@ -64,7 +60,7 @@ async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, call
     assert "Check the news" in (await rows(page))[0]
 
 
-async def test_the_operator_switches_between_owners(browser: Browser, caller: Caller):
+async def test_the_operator_switches_between_owners(browser, caller):
     """The address has the owner; the list and a task are read only, and say so."""
     shop = await caller.with_new_key("shop")
     await caller.reached(await caller.create("Of the operator"), "finished")
@@ -101,9 +97,7 @@ async def test_the_operator_switches_between_owners(browser: Browser, caller: Ca
     assert page.complaints == []
 
 
-async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(
-    browser: Browser, caller: Caller
-):
+async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser, caller):
     """From the position of the last one on, and back again."""
     page = await open_page(browser, caller)
     script = CHANGING_ROWS.replace("next: null", "next: 4711")
@@ -119,7 +113,7 @@ async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(
     await page.until(f"{_PRESS % 'Back to the newest'}, !asked.includes('before')")
 
 
-async def test_files_are_uploaded_found_and_deleted(browser: Browser, caller: Caller):
+async def test_files_are_uploaded_found_and_deleted(browser, caller):
     """Uploads and files of tasks, with a link that downloads them."""
     task_id = await caller.create("Table of bicycles")
     await caller.reached(task_id, "finished")

@@ -3,14 +3,12 @@
 import pytest
 
 from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
-from tests.browser.driver import Browser
-from tests.server.calling import Caller
 from tests.server.pages.opening import open_live
-from tests.server.pages.showing import PAGE, Showing
+from tests.server.pages.showing import PAGE
 from tests.support.patience import until
 
 
-async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, showing: Showing):
+async def test_the_mouse_acts_in_the_page(browser, watched, showing):
     """Places are those of the page, for any size of its picture; without control nothing acts."""
     page, _ = await open_live(browser, watched, showing, width=1000, height=500)
     await page.click("#picture")
@@ -32,9 +30,7 @@ async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, sho
     assert (wheel.kind, wheel.delta_y) == ("wheel", 120)
 
 
-async def test_keys_go_to_the_page_and_come_back(
-    browser: Browser, watched: Caller, showing: Showing
-):
+async def test_keys_go_to_the_page_and_come_back(browser, watched, showing):
     """In control every key goes to the page, also Tab; Escape twice releases the keyboard."""
     page, _ = await open_live(browser, watched, showing)
     await page.click("#control")
@@ -59,7 +55,7 @@ async def test_keys_go_to_the_page_and_come_back(
     assert len(ups) == len(keys)
 
 
-async def test_pasted_and_composed_text(browser: Browser, watched: Caller, showing: Showing):
+async def test_pasted_and_composed_text(browser, watched, showing):
     """A paste goes to the page, and so does the text of the field below it."""
     page, _ = await open_live(browser, watched, showing)
     await page.click("#control")
@@ -86,7 +82,7 @@ async def test_pasted_and_composed_text(browser: Browser, watched: Caller, showi
     assert await page.run("document.getElementById('typing-text').value") == ""
 
 
-async def test_a_finger_taps_and_scrolls(browser: Browser, watched: Caller, showing: Showing):
+async def test_a_finger_taps_and_scrolls(browser, watched, showing):
     """On a telephone a tap is a click, and a drag scrolls the page."""
     page, _ = await open_live(browser, watched, showing, width=360, height=740, phone=True)
     await page.click("#control")

@@ -1,10 +1,7 @@
 """Texts of strangers, at every place of the pages that shows them: no script of them runs."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from urllib.parse import quote
 
-import aiohttp
 import attrs
 import pytest
 
@@ -16,7 +13,7 @@ from browser_use_async.server.executors.scripted import (
     ScriptedStep,
 )
 from browser_use_async.server.http.static_site import StaticSite
-from tests.browser.driver import Browser, Page
+from tests.browser.driver import Page
 from tests.cli.report.ledgers import item, write_ledger
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page
@@ -38,7 +35,7 @@ class Visited:
 
 
 @pytest.fixture(params=PAYLOADS, ids=range(len(PAYLOADS)))
-def payload(request: pytest.FixtureRequest) -> str:
+def payload(request):
     """One of the twenty texts."""
     text: str = request.param
     return text
@@ -60,7 +57,7 @@ def _executor(text: str) -> ScriptedExecutor:
 
 
 @pytest.fixture
-async def visited(http: aiohttp.ClientSession, payload: str) -> AsyncIterator[Visited]:
+async def visited(http, payload):
     """The text as task, step, address, output, failure, metadata, profile, schedule and name."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
@@ -94,7 +91,7 @@ async def _check(page: Page, where: str) -> None:
 
 
 @pytest.mark.long
-async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, payload: str):
+async def test_no_script_runs_in_any_page(browser, visited, payload):
     """In none of the application's pages and dialogs, nor of the live and public ones."""
     caller = visited.caller
     finished, _, running = visited.tasks
@@ -125,7 +122,7 @@ async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, pa
 
 
 @pytest.mark.long
-async def test_no_script_runs_in_a_report(browser: Browser, payload: str, tmp_path: Path):
+async def test_no_script_runs_in_a_report(browser, payload, tmp_path):
     """As key, name, task, output, reason and label."""
     items = [
         item(payload, name=payload, task=payload, output=payload),
@@ -140,7 +137,7 @@ async def test_no_script_runs_in_a_report(browser: Browser, payload: str, tmp_pa
         await _check(page, "report")
 
 
-async def test_the_payloads_take_over_a_careless_page(browser: Browser, tmp_path: Path):
+async def test_the_payloads_take_over_a_careless_page(browser, tmp_path):
     """The control: most of them run where a page writes them as HTML and has no policy."""
     for number, text in enumerate(PAYLOADS):
         (tmp_path / f"{number}.html").write_text(f"<!doctype html><body>{text}", encoding="utf-8")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.browser.driver import Browser, Page
+from tests.browser.driver import Page
 from tests.server.pages.application import open_page
-from tests.server.pages.test_application_for_everybody import Stocked, stocked
+from tests.server.pages.test_application_for_everybody import stocked
 
 __all__ = ["stocked"]
 
@@ -59,7 +59,7 @@ async def _walk(page: Page) -> tuple[list[str], list[str]]:
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_tab_reaches_everything_that_can_be_used(browser: Browser, stocked: Stocked):
+async def test_tab_reaches_everything_that_can_be_used(browser, stocked):
     """In each page, and the focus is always visible."""
     for path in stocked.paths:
         page = await open_page(browser, stocked.caller, path)
@@ -83,9 +83,7 @@ async def test_tab_reaches_everything_that_can_be_used(browser: Browser, stocked
         ("/keys", "New key"),
     ],
 )
-async def test_a_dialog_is_opened_used_and_left(
-    path: str, button: str, browser: Browser, stocked: Stocked
-):
+async def test_a_dialog_is_opened_used_and_left(path, button, browser, stocked):
     """Enter opens it, Tab stays inside, Escape closes it, and the focus returns."""
     page = await open_page(browser, stocked.caller, path)
     focused = f"document.activeElement.innerText?.trim() === '{button}'"
@@ -107,7 +105,7 @@ async def test_a_dialog_is_opened_used_and_left(
     assert page.complaints == []
 
 
-async def test_each_page_is_reached_from_the_navigation(browser: Browser, stocked: Stocked):
+async def test_each_page_is_reached_from_the_navigation(browser, stocked):
     """Tab to its name and Enter; the next Tab is in the page."""
     page = await open_page(browser, stocked.caller)
     for name in ("Overview", "Schedules", "Scripts", "Profiles", "Files", "Webhooks", "Keys"):

@@ -1,8 +1,6 @@
 """How long the links to the pages of a task are valid, and how they are revoked."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import aiohttp
 import attrs
@@ -31,13 +29,13 @@ class Clock:
 
 
 @pytest.fixture
-def page_clock() -> Clock:
+def page_clock():
     """The server's clock."""
     return Clock()
 
 
 @pytest.fixture
-async def dated(http: aiohttp.ClientSession, page_clock: Clock) -> AsyncIterator[Caller]:
+async def dated(http, page_clock):
     """A server whose pages have a clock of their own."""
     options = {"now": page_clock}
     async with LocalServer(executor=Showing(), **options) as server:  # type: ignore[arg-type]
@@ -57,7 +55,7 @@ def explains_the_end(answer: Answer) -> bool:
     )
 
 
-async def test_steering_ends_with_the_task(dated: Caller):
+async def test_steering_ends_with_the_task(dated):
     """The live page of a task that has ended shows it, and has no controls."""
     task = await running_task(dated)
     during = await dated.get(task["live_url"], key=False)
@@ -70,9 +68,7 @@ async def test_steering_ends_with_the_task(dated: Caller):
 
 
 @pytest.mark.parametrize("link", LINKS)
-async def test_watching_ends_some_days_later(
-    link: str, dated: Caller, page_clock: Clock, http: aiohttp.ClientSession
-):
+async def test_watching_ends_some_days_later(link, dated, page_clock, http):
     """Counted from the end of the task; then a page explains it, with 410."""
     task = await running_task(dated)
     page_clock.time += 365 * DAY  # whatever time it takes
@@ -92,9 +88,7 @@ async def test_watching_ends_some_days_later(
 
 
 @pytest.mark.parametrize("link", LINKS)
-async def test_links_are_revoked(
-    link: str, watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_links_are_revoked(link, watched, showing, http):
     """Open pages are closed, the old address is invalid, and there is a new one."""
     task = await running_task(watched)
     async with live_socket(http, task[link]) as page:
@@ -116,7 +110,7 @@ async def test_links_are_revoked(
     assert renewed != task[link]
 
 
-async def test_revoking_links_needs_the_operator(watched: Caller):
+async def test_revoking_links_needs_the_operator(watched):
     """This means a key, a client on this machine, and a task."""
     task = await running_task(watched)
     place = f"{watched.server.url}/admin/links/{task['id']}"
@@ -130,7 +124,7 @@ async def test_revoking_links_needs_the_operator(watched: Caller):
     assert (await watched.get(task["live_url"], key=False)).status == 200
 
 
-async def test_new_links_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_new_links_outlive_a_restart(tmp_path, http):
     """The old ones do not return with the database."""
     file = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=file) as server:
@@ -152,7 +146,7 @@ async def _share(caller: Caller, method: str, task_id: str) -> Answer:
     return await caller.ask(method, f"{caller.server.url}/admin/shares/{task_id}")
 
 
-async def test_a_task_is_shared_later_and_unshared(dated: Caller, http: aiohttp.ClientSession):
+async def test_a_task_is_shared_later_and_unshared(dated, http):
     """A second call changes nothing; open public pages close, and the live page stays."""
     task_id = await dated.create()
     task = await dated.reached(task_id, "running")
@@ -176,7 +170,7 @@ async def test_a_task_is_shared_later_and_unshared(dated: Caller, http: aiohttp.
     assert other != made
 
 
-async def test_only_its_owner_shares_a_task(dated: Caller):
+async def test_only_its_owner_shares_a_task(dated):
     """For others the task does not exist; an operator can only end its links."""
     task_id = await dated.create(enable_public_share=True)
     other = await dated.with_new_key("other", scopes=["run", "read", "admin"])
@@ -186,7 +180,7 @@ async def test_only_its_owner_shares_a_task(dated: Caller):
     assert (await dated.task(task_id))["public_share_url"] is not None
 
 
-async def test_pages_that_have_expired_are_not_shared(dated: Caller, page_clock: Clock):
+async def test_pages_that_have_expired_are_not_shared(dated, page_clock):
     """The error says why."""
     task = await running_task(dated)
     await stop(dated, task["id"])

@@ -9,10 +9,9 @@ from aiohttp import web
 
 from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page
-from tests.server.calling import Caller
+from tests.browser.driver import Page
 from tests.server.pages.opening import LIVE, SHOWN, STEERABLE, open_live
-from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.showing import drawn
 from tests.server.pages.socket import running_task
 from tests.support.patience import until
 
@@ -49,9 +48,7 @@ async def _is_page_blank(page: Page) -> bool:
     )
 
 
-async def test_steps_arrive_and_the_browser_is_seen(
-    browser: Browser, watched: Caller, showing: Showing
-):
+async def test_steps_arrive_and_the_browser_is_seen(browser, watched, showing):
     """While the task runs: each step with its goal, the newest frame, and then the output."""
     page, _ = await open_live(browser, watched, showing)
     for count, goal in enumerate(("Open the shop", "Read the prices"), 1):
@@ -75,9 +72,7 @@ async def test_steps_arrive_and_the_browser_is_seen(
     assert page.complaints == []
 
 
-async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
-    browser: Browser, watched: Caller, showing: Showing
-):
+async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(browser, watched, showing):
     """A paused task takes no step; the focus moves on to the other button."""
     page, task = await open_live(browser, watched, showing)
     await page.click("#pause")
@@ -94,7 +89,7 @@ async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
     assert watched.stored(task["id"]).status == "running"
 
 
-async def test_stop_asks_first_and_stops(browser: Browser, watched: Caller, showing: Showing):
+async def test_stop_asks_first_and_stops(browser, watched, showing):
     """`No` and Escape change nothing; `Yes` ends the task."""
     page, task = await open_live(browser, watched, showing)
     await page.click("#stop")
@@ -112,7 +107,7 @@ async def test_stop_asks_first_and_stops(browser: Browser, watched: Caller, show
     assert showing.ended == 1
 
 
-async def test_the_shared_page_has_no_control(browser: Browser, watched: Caller, showing: Showing):
+async def test_the_shared_page_has_no_control(browser, watched, showing):
     """It shows the same, and a click or a key in it does nothing."""
     task = await running_task(watched)
     await showing.show(drawn(1))
@@ -132,9 +127,7 @@ async def test_the_shared_page_has_no_control(browser: Browser, watched: Caller,
     assert page.complaints == []
 
 
-async def test_a_lost_connection_is_said_and_found_again(
-    browser: Browser, watched: Caller, showing: Showing
-):
+async def test_a_lost_connection_is_said_and_found_again(browser, watched, showing):
     """It shows every step once, also those of the meantime."""
     page, _ = await open_live(browser, watched, showing)
     showing.step("Before")
@@ -157,9 +150,7 @@ async def test_a_lost_connection_is_said_and_found_again(
     assert facts.endswith(" s · $0.025")
 
 
-async def test_it_works_in_a_frame_of_another_server(
-    browser: Browser, watched: Caller, showing: Showing
-):
+async def test_it_works_in_a_frame_of_another_server(browser, watched, showing):
     """`<iframe width="600" height="450">` on a page of another site shows it, with its buttons."""
     task = await running_task(watched)
     await showing.show(drawn(1))
@@ -195,9 +186,7 @@ async def test_it_works_in_a_frame_of_another_server(
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_everybody_can_use_it(
-    dark: bool, browser: Browser, watched: Caller, showing: Showing
-):
+async def test_everybody_can_use_it(dark, browser, watched, showing):
     """Names, contrast, sizes and order: in each shape, in control, asked to stop, at the end."""
     page, _ = await open_live(browser, watched, showing, dark=dark)
     showing.step("Open the shop", url="https://shop.example/a-long-way/" + "x" * 200)
@@ -216,9 +205,7 @@ async def test_everybody_can_use_it(
     assert found == []
 
 
-async def test_the_whole_browser_is_seen_in_a_small_frame(
-    browser: Browser, watched: Caller, showing: Showing
-):
+async def test_the_whole_browser_is_seen_in_a_small_frame(browser, watched, showing):
     """In 600 by 450 the buttons, the whole picture and the goal need no scrolling."""
     task = await running_task(watched, "Compare " + "very long instructions " * 30)
     await showing.show(drawn(1))
@@ -233,9 +220,7 @@ async def test_the_whole_browser_is_seen_in_a_small_frame(
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 768), (600, 450), (390, 844)])
-async def test_the_typing_field_is_in_view(
-    width: int, height: int, browser: Browser, watched: Caller, showing: Showing
-):
+async def test_the_typing_field_is_in_view(width, height, browser, watched, showing):
     """It is visible in control without scrolling: the picture makes room."""
     page, _ = await open_live(browser, watched, showing, width=width, height=height)
     await page.click("#control")
@@ -245,9 +230,7 @@ async def test_the_typing_field_is_in_view(
     assert await page.run(f"scrollY === 0 && {field}.bottom <= innerHeight")
 
 
-async def test_nothing_is_drawn_without_a_viewer(
-    browser: Browser, watched: Caller, showing: Showing
-):
+async def test_nothing_is_drawn_without_a_viewer(browser, watched, showing):
     """A hidden page gets no frames, and the newest one when it is visible again."""
     page, _ = await open_live(browser, watched, showing)
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"

@@ -31,7 +31,7 @@ _MESSAGES = st.fixed_dictionaries(
 
 @pytest.mark.long
 @given(st.text() | _VALUES.map(json.dumps) | _MESSAGES.map(json.dumps))
-def test_whatever_it_says_is_a_message_or_refused(text: str) -> None:
+def test_whatever_it_says_is_a_message_or_refused(text):
     """Nothing else is raised, and an accepted message is within its bounds."""
     with contextlib.suppress(MessageRefusedError):
         message = read_message(text)
@@ -48,9 +48,7 @@ def test_whatever_it_says_is_a_message_or_refused(text: str) -> None:
     st.sampled_from(("none", "left", "middle", "right")),
     st.integers(0, 15),
 )
-def test_a_pointer_comes_through_unchanged(
-    x: float, kind: str, button: str, modifiers: int
-) -> None:
+def test_a_pointer_comes_through_unchanged(x, kind, button, modifiers):
     """With places between pixels, and modifier keys."""
     said = {"type": "pointer", "kind": kind, "x": x, "y": 1, "button": button}
     read = read_message(json.dumps({**said, "modifiers": modifiers}))
@@ -61,12 +59,12 @@ def test_a_pointer_comes_through_unchanged(
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=200))
-def test_a_text_comes_through_unchanged(text: str) -> None:
+def test_a_text_comes_through_unchanged(text):
     """In every script, line breaks included."""
     assert read_message(json.dumps({"type": "text", "text": text})) == TextInput(text)
 
 
-def test_the_longest_text() -> None:
+def test_the_longest_text():
     """It is as long as the page lets people type."""
     text = "x" * MAX_TEXT
 

@@ -5,11 +5,10 @@ from importlib.resources import files
 
 import pytest
 
-from tests.browser.driver import Browser, Page
-from tests.server.calling import Answer, Caller
+from tests.browser.driver import Page
+from tests.server.calling import Answer
 from tests.server.pages.application import open_page
 from tests.server.pages.opening import open_live
-from tests.server.pages.showing import Showing
 
 _ASSETS = files("browser_use_async.server.pages").joinpath("assets")
 _OURS = {
@@ -44,12 +43,12 @@ def _module(answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(_OURS))
-def test_lines_are_short(name: str) -> None:
+def test_lines_are_short(name):
     """At most 120 characters, so that two versions can be compared side by side."""
     assert [line for line in _OURS[name].splitlines() if len(line) > 120] == []
 
 
-def test_the_scripts_write_text_only() -> None:
+def test_the_scripts_write_text_only():
     """No script of the pages makes markup of a text; all but the vendored one are searched."""
     assert len(_OURS) > 10
     for way in (
@@ -63,7 +62,7 @@ def test_the_scripts_write_text_only() -> None:
         assert not [name for name, text in _OURS.items() if way in text]
 
 
-def test_each_script_is_used() -> None:
+def test_each_script_is_used():
     """The two pages lead to all of them, and to no name that the import map lacks."""
     waiting, seen, names = ["app/frame.js", "live/steering.js"], set(), set()
     while waiting:
@@ -84,7 +83,7 @@ def test_each_script_is_used() -> None:
 # --- the addresses ------------------------------------------------------------------------
 
 
-async def test_browsers_keep_a_script_whose_address_names_its_contents(caller: Caller) -> None:
+async def test_browsers_keep_a_script_whose_address_names_its_contents(caller):
     """A year, as JavaScript and as nothing else."""
     address = _module(await caller.get(caller.server.url, key=False))
     answer = await caller.get(caller.server.url + address, key=False)
@@ -104,7 +103,7 @@ async def test_browsers_keep_a_script_whose_address_names_its_contents(caller: C
         ("app/frame.js", "app/..%2F..%2Fhome.py"),
     ],
 )
-async def test_other_addresses_lead_to_no_script(part: str, other: str, caller: Caller) -> None:
+async def test_other_addresses_lead_to_no_script(part, other, caller):
     """Other contents, no file, no script, and a way out of the folder."""
     address = _module(await caller.get(caller.server.url, key=False))
     answer = await caller.get(caller.server.url + re.sub(part, other, address), key=False)
@@ -115,7 +114,7 @@ async def test_other_addresses_lead_to_no_script(part: str, other: str, caller: 
 # --- the policy ---------------------------------------------------------------------------
 
 
-async def test_the_policy_allows_the_scripts_of_one_answer(caller: Caller) -> None:
+async def test_the_policy_allows_the_scripts_of_one_answer(caller):
     """Their nonce is another one in each answer, and stands before all texts of the task."""
     task = await caller.reached(
         await caller.create("Find it", enable_public_share=True), "finished"
@@ -138,7 +137,7 @@ async def test_the_policy_allows_the_scripts_of_one_answer(caller: Caller) -> No
     assert len(set(nonces)) == 4
 
 
-async def test_a_page_without_scripts_allows_none(caller: Caller) -> None:
+async def test_a_page_without_scripts_allows_none(caller):
     """As that of a link that leads nowhere."""
     answer = await caller.get(f"{caller.server.url}/live/nothing")
 
@@ -156,7 +155,7 @@ async def _refused(page: Page, script: str) -> bool:
     return bool(await page.run("window.refused"))
 
 
-async def test_a_script_without_the_nonce_does_not_run(browser: Browser, caller: Caller) -> None:
+async def test_a_script_without_the_nonce_does_not_run(browser, caller):
     """Not even one of this server, as a task could have left it there."""
     page = await open_page(browser, caller)
     nonce = "document.querySelector('script[type=module]').nonce"
@@ -170,7 +169,7 @@ async def test_a_script_without_the_nonce_does_not_run(browser: Browser, caller:
 # --- the window ---------------------------------------------------------------------------
 
 
-async def test_the_application_adds_nothing_to_the_window(browser: Browser, caller: Caller) -> None:
+async def test_the_application_adds_nothing_to_the_window(browser, caller):
     """No page of it does, as people go from one to the next."""
     page = await open_page(browser, caller)
     for path in (
@@ -189,9 +188,7 @@ async def test_the_application_adds_nothing_to_the_window(browser: Browser, call
     assert page.complaints == []
 
 
-async def test_the_live_page_adds_nothing_to_the_window(
-    browser: Browser, watched: Caller, showing: Showing
-) -> None:
+async def test_the_live_page_adds_nothing_to_the_window(browser, watched, showing):
     """Not with its buttons either."""
     page, _ = await open_live(browser, watched, showing)
     await page.click("#control")

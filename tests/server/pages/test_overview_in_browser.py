@@ -4,35 +4,32 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page
 from tests.server.pages.test_application_in_browser import SCENARIOS
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """Tasks end at once."""
     executor = ScriptedExecutor(SCENARIOS, default=Scenario(step_seconds=0, output="The answer"))
     return {"executor": executor}
 
 
 @pytest.fixture
-async def two_finished_and_one_failed(caller: Caller) -> None:
+async def two_finished_and_one_failed(caller):
     """Three tasks."""
     for text, status in (("Read", "finished"), ("Fail it", "failed"), ("Look", "finished")):
         await caller.reached(await caller.create(text), status)
 
 
 @pytest.mark.usefixtures("two_finished_and_one_failed")
-async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browser, caller: Caller):
+async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser, caller):
     """Sums, a bar for each day with tasks, the reason of the failure, and the link to its tasks."""
     page = await open_page(browser, caller, "/overview?days=7")
     await page.until("document.querySelectorAll('.bars').length === 4")
@@ -57,7 +54,7 @@ async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browse
 
 
 @pytest.mark.usefixtures("two_finished_and_one_failed")
-async def test_a_wrong_number_of_days_is_said(browser: Browser, caller: Caller):
+async def test_a_wrong_number_of_days_is_said(browser, caller):
     """The usual ones are shown."""
     page = await open_page(browser, caller, "/overview?days=8")
     await page.until("document.querySelectorAll('.bars').length === 4")
@@ -66,7 +63,7 @@ async def test_a_wrong_number_of_days_is_said(browser: Browser, caller: Caller):
 
 
 @pytest.mark.usefixtures("two_finished_and_one_failed")
-async def test_a_schedule_leads_to_its_tasks(browser: Browser, caller: Caller):
+async def test_a_schedule_leads_to_its_tasks(browser, caller):
     """From its last run, with status and cost, to all of them."""
     body = {"task": "Fail it", "schedule_type": "interval", "interval_minutes": 60}
     await caller.post("/scheduled-task", json=body)
@@ -84,12 +81,7 @@ async def test_a_schedule_leads_to_its_tasks(browser: Browser, caller: Caller):
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_of_ten_thousand_steps_those_near_are_drawn(
-    browser: Browser,
-    http: aiohttp.ClientSession,
-    server_options: dict[str, Any],
-    tmp_path: Path,
-):
+async def test_of_ten_thousand_steps_those_near_are_drawn(browser, http, server_options, tmp_path):
     """The one in the address is visible; at the end of the list the last one is."""
     database = tmp_path / "tasks.db"
     options = {**server_options, "database": database}

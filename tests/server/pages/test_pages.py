@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from browser_use_async.server.records import Finished
-from tests.server.calling import Answer, Caller
-from tests.server.steering import FromQueue
+from tests.server.calling import Answer
 
 _HOSTILE = "<script>alert('x')</script> \"quoted\" & ${task} $status <img src=x onerror=y>"
 
@@ -48,7 +47,7 @@ def _read(answer: Answer) -> _Outline:
     return outline
 
 
-async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
+async def test_the_live_page_shows_the_task(steered, queue):
     """Text, status, steps with goals, and the newest screenshot; no key is needed."""
     task_id = await steered.create("Find the price")
     queue.step("Open the shop", url="https://example.com/")
@@ -71,9 +70,7 @@ async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
     ("scenario", "status", "shown"),
     [("quick", "finished", "The answer"), ("fails", "failed", "No such page")],
 )
-async def test_the_live_page_shows_how_it_ended(
-    scenario: str, status: str, shown: str, caller: Caller
-):
+async def test_the_live_page_shows_how_it_ended(scenario, status, shown, caller):
     """It has the output or the reason; its script has nothing left to do."""
     task = await caller.reached(await caller.create(metadata={"scenario": scenario}), status)
     page = _read(await caller.get(task["live_url"], key=False))
@@ -86,7 +83,7 @@ async def test_the_live_page_shows_how_it_ended(
 
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
-async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: FromQueue):
+async def test_hostile_text_is_only_text(place, steered, queue):
     """No text of a task, its goals, URLs or its reason becomes a tag."""
     queue.step(_HOSTILE, evaluation_previous_goal=_HOSTILE, url=_HOSTILE)
     queue.items.put_nowait(RuntimeError(_HOSTILE))
@@ -100,9 +97,7 @@ async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: Fro
 
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
-async def test_half_a_pair_of_surrogates_is_shown_as_a_question_mark(
-    place: str, steered: Caller, queue: FromQueue
-):
+async def test_half_a_pair_of_surrogates_is_shown_as_a_question_mark(place, steered, queue):
     """A page's title may contain one, and no encoding has it."""
     queue.step("Read \ud83d", url="https://example.com/")
     queue.items.put_nowait(Finished(output="Read \ud83d"))
@@ -112,7 +107,7 @@ async def test_half_a_pair_of_surrogates_is_shown_as_a_question_mark(
     assert " ".join(_read(await steered.get(task[place], key=False)).text).count("Read ?") == 2
 
 
-async def test_pages_need_no_other_host(caller: Caller):
+async def test_pages_need_no_other_host(caller):
     """No file of another host; exactly their own scripts and style may run."""
     task = await caller.reached(await caller.create(), "finished")
     here = ("/", caller.server.url)
@@ -130,7 +125,7 @@ async def test_pages_need_no_other_host(caller: Caller):
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(caller: Caller):
+async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(caller):
     """Language, viewport, title, colour scheme, live regions and a text for the picture."""
     task = await caller.reached(await caller.create(), "finished")
     text = (await caller.get(task["live_url"])).text
@@ -148,7 +143,7 @@ async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(caller: Caller
         assert needed in text
 
 
-async def test_who_may_show_a_page_in_a_frame(caller: Caller):
+async def test_who_may_show_a_page_in_a_frame(caller):
     """Every site may frame a live page, and none the page at the root, which gets a key."""
     task = await caller.reached(await caller.create(enable_public_share=True), "finished")
     for url in (task["live_url"], task["public_share_url"]):
@@ -160,7 +155,7 @@ async def test_who_may_show_a_page_in_a_frame(caller: Caller):
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
-async def test_the_public_page_has_no_buttons(caller: Caller):
+async def test_the_public_page_has_no_buttons(caller):
     """It has neither the buttons nor the script behind them."""
     task_id = await caller.create(enable_public_share=True, metadata={"scenario": "hangs"})
     task = await caller.reached(task_id, "running")
@@ -175,7 +170,7 @@ async def test_the_public_page_has_no_buttons(caller: Caller):
     assert "/live/steering.js" not in shared.text
 
 
-async def test_the_public_page_needs_to_be_asked_for(caller: Caller):
+async def test_the_public_page_needs_to_be_asked_for(caller):
     """It has a token of its own, and shows the same."""
     shared_id, private_id = await caller.create(enable_public_share=True), await caller.create()
     shared = await caller.reached(shared_id, "finished")
@@ -189,7 +184,7 @@ async def test_the_public_page_needs_to_be_asked_for(caller: Caller):
 
 
 @pytest.mark.parametrize("place", ["live", "share"])
-async def test_tokens_cannot_be_guessed_or_swapped(place: str, caller: Caller):
+async def test_tokens_cannot_be_guessed_or_swapped(place, caller):
     """Neither the id of the task nor the token of the other page opens a page."""
     task_id = await caller.create(enable_public_share=True)
     task = await caller.reached(task_id, "finished")
@@ -202,7 +197,7 @@ async def test_tokens_cannot_be_guessed_or_swapped(place: str, caller: Caller):
         assert (socket.status, socket.json) == (404, {"detail": "Not Found"})
 
 
-async def test_tokens_are_long_and_each_its_own(caller: Caller):
+async def test_tokens_are_long_and_each_its_own(caller):
     """They have 192 bits."""
     tokens = set()
     for _ in range(3):
@@ -213,7 +208,7 @@ async def test_tokens_are_long_and_each_its_own(caller: Caller):
     assert {len(token) for token in tokens} == {32}
 
 
-async def test_pages_accept_no_commands(caller: Caller):
+async def test_pages_accept_no_commands(caller):
     """Only GET is allowed."""
     task = await caller.reached(await caller.create(), "finished")
     answer = await caller.post(task["live_url"])
@@ -221,7 +216,7 @@ async def test_pages_accept_no_commands(caller: Caller):
     assert answer.status == 405
 
 
-async def test_the_page_at_the_root_says_what_this_is(caller: Caller):
+async def test_the_page_at_the_root_says_what_this_is(caller):
     """Without JavaScript it has the base URL and the settings of a client, but no key."""
     page = _read(await caller.get(caller.server.url, key=False))
     text = " ".join(page.text)
@@ -238,7 +233,7 @@ async def test_the_page_at_the_root_says_what_this_is(caller: Caller):
     assert (await caller.get(ping, key=False)).body == b"{}"
 
 
-async def test_one_document_stands_at_every_address_of_the_application(caller: Caller):
+async def test_one_document_stands_at_every_address_of_the_application(caller):
     """Only its own pages may be framed in it."""
     documents = set()
     for path in ("/", "/tasks/any", "/schedules", "/profiles", "/webhooks", "/keys"):
@@ -253,7 +248,7 @@ async def test_one_document_stands_at_every_address_of_the_application(caller: C
     assert len(documents) == 1
 
 
-async def test_an_address_without_a_page_says_so_to_people(caller: Caller):
+async def test_an_address_without_a_page_says_so_to_people(caller):
     """As a page for browsers, and in JSON for programs and below the API."""
     as_browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     page = await caller.get(caller.server.url + "/nowhere", headers=as_browser, key=False)

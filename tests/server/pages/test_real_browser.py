@@ -3,8 +3,6 @@
 import asyncio
 import json
 import struct
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +27,7 @@ input, button { font: inherit; width: 600px; height: 100px }</style>
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[StaticSite]:
+async def gate(tmp_path):
     """A site with a gate that no rule can pass."""
     await asyncio.to_thread((tmp_path / "index.html").write_text, _GATE, encoding="utf-8")
     async with StaticSite(tmp_path) as site:
@@ -37,7 +35,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[StaticSite]:
 
 
 @pytest.fixture
-def server_options(browser_path: str) -> dict[str, Any]:
+def server_options(browser_path):
     """A server whose tasks run in a real browser."""
     chromium = ChromiumSettings(browser_path, allow_private_addresses=True)
     return {"executor": "chromium", "chromium": chromium}
@@ -66,7 +64,7 @@ async def _press_in_page(page: Page, x: float, y: float) -> None:
     await page.click_at(left + x * scale, top + y * scale)
 
 
-async def test_a_person_helps_through_a_gate(caller: Caller, browser: Browser, gate: StaticSite):
+async def test_a_person_helps_through_a_gate(caller, browser, gate):
     """They see the page, pause the task, click, type and paste in it, and the task ends well."""
     task, page = await _watched(caller, browser, gate)
     await page.click("#pause")
@@ -91,7 +89,7 @@ async def test_a_person_helps_through_a_gate(caller: Caller, browser: Browser, g
     assert page.complaints == []
 
 
-async def test_the_picture_is_that_of_the_page(caller: Caller, browser: Browser, gate: StaticSite):
+async def test_the_picture_is_that_of_the_page(caller, browser, gate):
     """The frames are as large as the viewport, and change when the page does."""
     task, page = await _watched(caller, browser, gate)
     size = await page.run(f"{LIVE}.then(({{ page }}) => [page.width, page.height])")
@@ -121,9 +119,7 @@ async def _last_picture(page: Page) -> str:
     return last
 
 
-async def test_a_viewer_without_control_changes_nothing(
-    caller: Caller, browser: Browser, gate: StaticSite
-):
+async def test_a_viewer_without_control_changes_nothing(caller, browser, gate):
     """The shared page shows the same browser, and its clicks and keys do not reach it."""
     task, _ = await _watched(caller, browser, gate)
     shared = await browser.open(task["public_share_url"])

@@ -4,10 +4,8 @@ import asyncio
 import json
 import shutil
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -33,7 +31,7 @@ CHOSEN_VIEW = "document.querySelector('[role=tab][aria-selected=true]').innerTex
 
 
 @pytest.fixture
-async def film(tmp_path: Path) -> bytes:
+async def film(tmp_path):
     """A recording of two seconds, which shows the seconds."""
     file = tmp_path / "film.webm"
     process = await asyncio.create_subprocess_exec(
@@ -45,7 +43,7 @@ async def film(tmp_path: Path) -> bytes:
 
 
 @pytest.fixture
-def server_options(film: bytes) -> dict[str, Any]:
+def server_options(film):
     """A server whose tasks take three steps, and have that recording."""
     steps = [ScriptedStep(goal, "", "https://shop.example/", seconds=0.4) for goal in GOALS]
     scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0)
@@ -69,7 +67,7 @@ async def _opened(browser: Browser, caller: Caller, path: str, **shape: Any) -> 
     return page
 
 
-async def test_a_mark_seeks_the_film(browser: Browser, caller: Caller):
+async def test_a_mark_seeks_the_film(browser, caller):
     """It moves to the beginning of its step, which both lists of steps then mark."""
     path, begins = await _filmed(caller)
     page = await _opened(browser, caller, path)
@@ -87,7 +85,7 @@ async def test_a_mark_seeks_the_film(browser: Browser, caller: Caller):
     assert page.complaints == []
 
 
-async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, caller: Caller):
+async def test_marks_have_names_and_one_stop_of_the_tab_key(browser, caller):
     """Arrows, Home and End move from one to the other, and Enter seeks."""
     path, begins = await _filmed(caller)
     page = await _opened(browser, caller, path)
@@ -115,7 +113,7 @@ async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, ca
     assert await page.run("document.querySelector('.film-marks').getAttribute('role')") == "toolbar"
 
 
-async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, caller: Caller):
+async def test_a_step_of_the_timeline_seeks_the_film(browser, caller):
     """By pointer and by Enter; the recording stays visible."""
     path, begins = await _filmed(caller)
     page = await _opened(browser, caller, path)
@@ -130,9 +128,7 @@ async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, caller: C
     assert await page.run(CHOSEN_VIEW) == "Recording"
 
 
-async def test_the_step_that_the_film_shows_is_marked_while_it_plays(
-    browser: Browser, caller: Caller
-):
+async def test_the_step_that_the_film_shows_is_marked_while_it_plays(browser, caller):
     """One after the other, and without scrolling for people who prefer no motion."""
     path, _ = await _filmed(caller)
     page = await _opened(browser, caller, path)
@@ -154,7 +150,7 @@ async def test_the_step_that_the_film_shows_is_marked_while_it_plays(
     assert page.complaints == []
 
 
-async def test_the_views_go_on_with_the_same_step(browser: Browser, caller: Caller):
+async def test_the_views_go_on_with_the_same_step(browser, caller):
     """From the recording to the picture of its step, and from a picture to its place there."""
     path, begins = await _filmed(caller)
     page = await _opened(browser, caller, path)
@@ -170,9 +166,7 @@ async def test_the_views_go_on_with_the_same_step(browser: Browser, caller: Call
     assert await page.run(AT) == pytest.approx(begins[2], abs=0.01)
 
 
-async def test_a_film_whose_beginning_is_not_known_has_no_marks(
-    browser: Browser, http: aiohttp.ClientSession, film: bytes
-):
+async def test_a_film_whose_beginning_is_not_known_has_no_marks(browser, http, film):
     """A step of the timeline shows its picture then."""
     executor = FromQueue()
     async with LocalServer(executor=executor) as server:
@@ -191,9 +185,7 @@ async def test_a_film_whose_beginning_is_not_known_has_no_marks(
     assert page.complaints == []
 
 
-async def test_a_step_before_the_film_has_a_mark_at_its_beginning(
-    browser: Browser, http: aiohttp.ClientSession, film: bytes
-):
+async def test_a_step_before_the_film_has_a_mark_at_its_beginning(browser, http, film):
     """It can be chosen and stays so until the film goes on; the next step is one mark away."""
     steps = [ScriptedStep(goal, seconds=0.4) for goal in GOALS]
     scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0.6)
@@ -217,9 +209,7 @@ async def test_a_step_before_the_film_has_a_mark_at_its_beginning(
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
-async def test_everybody_can_use_the_marks(
-    width: int, dark: bool, browser: Browser, caller: Caller
-):
+async def test_everybody_can_use_the_marks(width, dark, browser, caller):
     """Names, contrast and sizes, also of the current mark."""
     path, _ = await _filmed(caller)
     page = await _opened(

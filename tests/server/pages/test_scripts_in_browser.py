@@ -1,15 +1,11 @@
 """The pages of scripts in a real browser."""
 
-from tests.browser.driver import Browser
-from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, type_into
 
 TEXT = "script office\ninputs: company\n\nopen https://shop.example/{company}\n"
 
 
-async def test_versions_stand_side_by_side_and_can_be_edited(
-    browser: Browser, caller: Caller
-) -> None:
+async def test_versions_stand_side_by_side_and_can_be_edited(browser, caller):
     """Differences are marked; a text that is no script is refused in the dialog."""
     url = f"{caller.server.url}/admin/scripts/office"
     await caller.put(url, json={"text": TEXT})
@@ -43,7 +39,7 @@ async def test_versions_stand_side_by_side_and_can_be_edited(
     assert (await caller.get(url)).status == 404
 
 
-async def test_tasks_and_schedules_take_a_script(browser: Browser, caller: Caller) -> None:
+async def test_tasks_and_schedules_take_a_script(browser, caller):
     """By its name, with inputs, as the SDK sends them; a finished task becomes one by a button."""
     await caller.put(f"{caller.server.url}/admin/scripts/office", json={"text": TEXT})
     page = await open_page(browser, caller)

@@ -1,14 +1,10 @@
 """The other parts of the application: one task, schedules, webhooks, keys, the API."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from tests.browser.driver import Browser, Page
+from tests.browser.driver import Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into, violations
 from tests.server.pages.hostile import PAYLOADS, TAKEN
@@ -19,7 +15,7 @@ ITEMS = ".items > li"
 
 
 @pytest.fixture
-async def server_options() -> AsyncIterator[dict[str, Any]]:
+async def server_options():
     """A server whose webhook gets the events of each task."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
@@ -31,7 +27,7 @@ async def _until_rows(page: Page, number: int) -> list[str]:
     return await rows(page, ITEMS)
 
 
-async def test_a_task_that_failed_says_why(browser: Browser, caller: Caller):
+async def test_a_task_that_failed_says_why(browser, caller):
     """At the top of the page, and at its last step; each step has its picture."""
     task_id = await caller.create("Fail it")
     await caller.reached(task_id, "failed")
@@ -50,7 +46,7 @@ async def test_a_task_that_failed_says_why(browser: Browser, caller: Caller):
     assert page.complaints == []
 
 
-async def test_an_output_is_a_table_a_tree_and_text(browser: Browser, caller: Caller):
+async def test_an_output_is_a_table_a_tree_and_text(browser, caller):
     """With the arrow keys between the three; a file is named."""
     task_id = await caller.create("Table of bicycles")
     await caller.reached(task_id, "finished")
@@ -71,7 +67,7 @@ async def test_an_output_is_a_table_a_tree_and_text(browser: Browser, caller: Ca
     assert "prices.csv" in files[0]
 
 
-async def test_a_task_is_paused_resumed_and_stopped(browser: Browser, caller: Caller):
+async def test_a_task_is_paused_resumed_and_stopped(browser, caller):
     """Its live page is in a frame, without its own buttons."""
     task_id = await caller.create("Wait for it")
     await caller.reached(task_id, "running", steps=2)
@@ -91,7 +87,7 @@ async def test_a_task_is_paused_resumed_and_stopped(browser: Browser, caller: Ca
     assert page.complaints == []
 
 
-async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, caller: Caller):
+async def test_a_task_is_run_again_and_copied_as_code(browser, caller):
     """With its original fields; the value of a secret is in neither."""
     task_id = await caller.create(
         "Table", llm_model="o3", allowed_domains=["a.example"], secrets={"pin": "s3cret-pin"}
@@ -119,7 +115,7 @@ async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, caller: 
     assert record.llm_model == "o3"
 
 
-async def test_a_task_is_shared_and_unshared(browser: Browser, caller: Caller):
+async def test_a_task_is_shared_and_unshared(browser, caller):
     """With a link that needs no key, until it is revoked."""
     task_id = await caller.create("Table")
     await caller.reached(task_id, "finished")
@@ -140,7 +136,7 @@ async def test_a_task_is_shared_and_unshared(browser: Browser, caller: Caller):
     assert page.complaints == []
 
 
-async def test_an_unknown_task_is_said_in_words(browser: Browser, caller: Caller):
+async def test_an_unknown_task_is_said_in_words(browser, caller):
     """The page has a link back."""
     page = await open_page(browser, caller, "/tasks/00000000-0000-4000-8000-000000000000")
 
@@ -149,7 +145,7 @@ async def test_an_unknown_task_is_said_in_words(browser: Browser, caller: Caller
     await page.until("location.pathname === '/'")
 
 
-async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, caller: Caller):
+async def test_a_schedule_is_made_paused_and_deleted(browser, caller):
     """It is described in words."""
     page = await open_page(browser, caller, "/schedules")
     await page.until("document.body.innerText.includes('Nothing runs by itself yet')")
@@ -170,7 +166,7 @@ async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, caller: C
     assert page.complaints == []
 
 
-async def test_the_form_proposes_the_default_model(browser: Browser, caller: Caller):
+async def test_the_form_proposes_the_default_model(browser, caller):
     """A schedule from the page, and one without a model, run with the same."""
     body = {"task": "Read it", "schedule_type": "interval", "interval_minutes": 60}
     assert (await caller.post("/scheduled-task", json=body)).status == 200
@@ -189,7 +185,7 @@ async def test_the_form_proposes_the_default_model(browser: Browser, caller: Cal
     assert [each["llm_model"] for each in schedules] == ["gpt-4o"] * 2
 
 
-async def test_a_schedule_that_has_ended(browser: Browser, caller: Caller):
+async def test_a_schedule_that_has_ended(browser, caller):
     """The page says so, and announces no run."""
     body = {"task": "Read it", "schedule_type": "interval", "interval_minutes": 60}
     body |= {"start_at": "2020-01-01T00:00:00Z", "end_at": "2020-02-01T00:00:00Z"}
@@ -201,7 +197,7 @@ async def test_a_schedule_that_has_ended(browser: Browser, caller: Caller):
     assert "next run" not in shown
 
 
-async def test_a_profile_is_made_and_changed(browser: Browser, caller: Caller):
+async def test_a_profile_is_made_and_changed(browser, caller):
     """Its name, and its settings."""
     page = await open_page(browser, caller, "/profiles")
     await click_button(page, "New profile")
@@ -220,7 +216,7 @@ async def test_a_profile_is_made_and_changed(browser: Browser, caller: Caller):
     assert {each["profile_name"]: each["persist"] for each in found}["shop"] is False
 
 
-async def test_a_delivery_is_shown_and_sent_again(browser: Browser, caller: Caller):
+async def test_a_delivery_is_shown_and_sent_again(browser, caller):
     """The event, the answers, and one more delivery of the same event."""
     task_id = await caller.create("Now")
     await caller.reached(task_id, "finished")
@@ -241,7 +237,7 @@ async def test_a_delivery_is_shown_and_sent_again(browser: Browser, caller: Call
     assert "answered 200" in newest
 
 
-async def test_a_delivery_shows_the_answer(browser: Browser, http: aiohttp.ClientSession):
+async def test_a_delivery_shows_the_answer(browser, http):
     """Headers and body, always as text; other owners get the answers in short."""
     async with receiving() as receiver:
         receiver.body = "\n".join(PAYLOADS).encode()
@@ -271,9 +267,7 @@ async def test_a_delivery_shows_the_answer(browser: Browser, http: aiohttp.Clien
     assert page.complaints == []
 
 
-async def test_a_webhook_is_added_edited_paused_and_removed(
-    browser: Browser, http: aiohttp.ClientSession
-):
+async def test_a_webhook_is_added_edited_paused_and_removed(browser, http):
     """Its address and events; a receiver that does not pass the test is refused with a reason."""
     async with (
         receiving() as receiver,
@@ -312,7 +306,7 @@ async def test_a_webhook_is_added_edited_paused_and_removed(
     assert all("422" in each for each in page.complaints)
 
 
-async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, caller: Caller):
+async def test_a_key_is_made_shown_once_and_revoked(browser, caller):
     """The key is valid until it is revoked."""
     page = await open_page(browser, caller, "/keys")
     await click_button(page, "New key")
@@ -331,7 +325,7 @@ async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, caller: Ca
     assert "bu_" not in await page.text()
 
 
-async def test_a_form_of_a_key_keeps_refused_values(browser: Browser, caller: Caller):
+async def test_a_form_of_a_key_keeps_refused_values(browser, caller):
     """The server's refusal is shown in the form, and the values stay."""
     page = await open_page(browser, caller, "/keys")
     await click_button(page, "New key")
@@ -354,7 +348,7 @@ async def test_a_form_of_a_key_keeps_refused_values(browser: Browser, caller: Ca
     assert all("422" in each for each in page.complaints)
 
 
-async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, caller: Caller):
+async def test_a_key_that_only_reads_is_offered_nothing_else(browser, caller):
     """No composer, no buttons and no other keys; the page says why."""
     reader = await caller.with_new_key("reader", scopes=["read"])
     page = await open_page(browser, reader)
@@ -369,7 +363,7 @@ async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, c
 
 @pytest.mark.parametrize("path", ["/schedules", "/keys", "/profiles", "/files", "/webhooks"])
 @pytest.mark.parametrize("width", [1440, 390])
-async def test_the_heading_comes_first(browser: Browser, caller: Caller, path: str, width: int):
+async def test_the_heading_comes_first(browser, caller, path, width):
     """It is above everything else of an empty page, on each screen."""
     page = await open_page(browser, caller, path, width=width, height=900)
     order = await page.run(
@@ -382,7 +376,7 @@ async def test_the_heading_comes_first(browser: Browser, caller: Caller, path: s
     assert page.complaints == []
 
 
-async def test_a_picture_that_is_none(browser: Browser, http: aiohttp.ClientSession):
+async def test_a_picture_that_is_none(browser, http):
     """A broken picture is replaced by a text, in the list of tasks and at the step."""
     step = ScriptedStep("Look", screenshot=b"no picture")
     scenario = Scenario(steps=(step, "Read"), step_seconds=0, outcome="failed", reason=step)

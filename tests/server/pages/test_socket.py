@@ -1,22 +1,17 @@
 """The messages and frames that a live page gets."""
 
-import aiohttp
 import pytest
 from aiohttp import WSCloseCode
 
 from browser_use_async.server.records import Failed, Finished
-from tests.server.calling import Caller
-from tests.server.pages.showing import PAGE, Showing, drawn
+from tests.server.pages.showing import PAGE, drawn
 from tests.server.pages.socket import live_socket, running_task
-from tests.server.steering import FromQueue
 
 CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left", "clicks": 1}
 
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
-async def test_steps_and_the_end_are_sent_as_they_come(
-    place: str, steered: Caller, queue: FromQueue, http: aiohttp.ClientSession
-):
+async def test_steps_and_the_end_are_sent_as_they_come(place, steered, queue, http):
     """Each step once, in order, then the output, then the server closes the connection."""
     task = await running_task(steered)
     async with live_socket(http, task[place]) as page:
@@ -34,7 +29,7 @@ async def test_steps_and_the_end_are_sent_as_they_come(
     assert page.closed_with == WSCloseCode.OK
 
 
-async def test_a_failure_is_sent(steered: Caller, queue: FromQueue, http: aiohttp.ClientSession):
+async def test_a_failure_is_sent(steered, queue, http):
     """With its reason."""
     task = await running_task(steered)
     async with live_socket(http, task["live_url"]) as page:
@@ -44,9 +39,7 @@ async def test_a_failure_is_sent(steered: Caller, queue: FromQueue, http: aiohtt
     assert (page.state["status"], page.state["failure"]) == ("failed", "No such page")
 
 
-async def test_a_late_viewer_misses_nothing(
-    steered: Caller, queue: FromQueue, http: aiohttp.ClientSession
-):
+async def test_a_late_viewer_misses_nothing(steered, queue, http):
     """It gets all steps, the newest picture and the output, also after the end."""
     task = await running_task(steered)
     for goal in ("Open", "Read"):
@@ -62,9 +55,7 @@ async def test_a_late_viewer_misses_nothing(
     assert (page.frames[0]["width"], page.frames[0]["height"]) == (1280, 960)
 
 
-async def test_without_a_browser_each_step_brings_a_picture(
-    steered: Caller, queue: FromQueue, http: aiohttp.ClientSession
-):
+async def test_without_a_browser_each_step_brings_a_picture(steered, queue, http):
     """Executors without a browser show their screenshots."""
     task = await running_task(steered)
     async with live_socket(http, task["live_url"]) as page:
@@ -78,7 +69,7 @@ async def test_without_a_browser_each_step_brings_a_picture(
     assert refused["status"] == 409
 
 
-async def test_the_browser_is_shown(watched: Caller, showing: Showing, http: aiohttp.ClientSession):
+async def test_the_browser_is_shown(watched, showing, http):
     """Once there is one, each new frame; the page learns that it can be steered."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
@@ -94,9 +85,7 @@ async def test_the_browser_is_shown(watched: Caller, showing: Showing, http: aio
     assert (page.frames[0]["width"], page.frames[0]["height"]) == PAGE
 
 
-async def test_a_slow_page_skips_frames(
-    watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_a_slow_page_skips_frames(watched, showing, http):
     """Until it has drawn one it gets no other, and then the newest; messages are not delayed."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
@@ -116,7 +105,7 @@ async def test_a_slow_page_skips_frames(
     assert len(page.images) == 2
 
 
-async def test_several_watch(watched: Caller, showing: Showing, http: aiohttp.ClientSession):
+async def test_several_watch(watched, showing, http):
     """A viewer that does not draw delays no other."""
     task = await running_task(watched)
     async with (
@@ -132,9 +121,7 @@ async def test_several_watch(watched: Caller, showing: Showing, http: aiohttp.Cl
     assert len(slow.images) == 1
 
 
-async def test_the_last_picture_is_the_newest_screenshot(
-    watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_the_last_picture_is_the_newest_screenshot(watched, showing, http):
     """When the browser has ended, its last picture stays."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:

@@ -3,20 +3,18 @@
 import asyncio
 import logging
 
-import aiohttp
 import pytest
 from aiohttp import WSCloseCode
 
 from browser_use_async.server.executors.view import MAX_TEXT, KeyInput, PointerInput, TextInput
-from tests.server.calling import Caller
-from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.showing import drawn
 from tests.server.pages.socket import live_socket, running_task
 from tests.support.hygiene import SECRET
 
 CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left", "clicks": 1}
 
 
-async def test_buttons(watched: Caller, http: aiohttp.ClientSession):
+async def test_buttons(watched, http):
     """Pause, resume and stop do the same as the API's calls."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
@@ -29,7 +27,7 @@ async def test_buttons(watched: Caller, http: aiohttp.ClientSession):
     assert [state["status"] for state in page.states] == ["running", "paused", "running", "stopped"]
 
 
-async def test_what_cannot_be_done_is_said(watched: Caller, http: aiohttp.ClientSession):
+async def test_what_cannot_be_done_is_said(watched, http):
     """The refusal has the message of the API."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
@@ -43,9 +41,7 @@ async def test_what_cannot_be_done_is_said(watched: Caller, http: aiohttp.Client
     assert paused["detail"] == caller.json["detail"]
 
 
-async def test_a_shared_page_only_watches(
-    watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_a_shared_page_only_watches(watched, showing, http):
     """Whatever it sends, nothing happens to the task or its browser."""
     task = await running_task(watched)
     async with live_socket(http, task["public_share_url"]) as page:
@@ -66,9 +62,7 @@ async def test_a_shared_page_only_watches(
     assert (await watched.task(task["id"]))["status"] == "running"
 
 
-async def test_the_input_of_a_person_reaches_the_browser(
-    watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_the_input_of_a_person_reaches_the_browser(watched, showing, http):
     """Mouse, wheel, keys and text, in order and unchanged."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
@@ -88,9 +82,7 @@ async def test_the_input_of_a_person_reaches_the_browser(
     ]
 
 
-async def test_a_paused_task_accepts_input(
-    watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_a_paused_task_accepts_input(watched, showing, http):
     """People pause it for that."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
@@ -102,12 +94,7 @@ async def test_a_paused_task_accepts_input(
     assert len(showing.inputs) == 1
 
 
-async def test_a_browser_that_accepts_no_input(
-    watched: Caller,
-    showing: Showing,
-    http: aiohttp.ClientSession,
-    caplog: pytest.LogCaptureFixture,
-):
+async def test_a_browser_that_accepts_no_input(watched, showing, http, caplog):
     """The person gets an error, the log has no typed text, and the page stays open."""
     task = await running_task(watched)
     showing.refuses = True
@@ -148,9 +135,7 @@ async def test_a_browser_that_accepts_no_input(
     ],
     ids=lambda text: text[:40],
 )
-async def test_nonsense_is_refused_in_words(
-    text: str, watched: Caller, showing: Showing, http: aiohttp.ClientSession
-):
+async def test_nonsense_is_refused_in_words(text, watched, showing, http):
     """The page stays open."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
@@ -166,9 +151,7 @@ async def test_nonsense_is_refused_in_words(
 
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
-async def test_a_flood_of_messages_delays_no_other(
-    place: str, watched: Caller, http: aiohttp.ClientSession
-):
+async def test_a_flood_of_messages_delays_no_other(place, watched, http):
     """Others are answered between two messages of a page, and not after all that have arrived."""
     task = await running_task(watched)
     async with live_socket(http, task[place]) as page:
@@ -183,9 +166,7 @@ async def test_a_flood_of_messages_delays_no_other(
     assert {reply["type"] for reply in page.replies} == {"refused"}
 
 
-async def test_a_message_that_is_too_large_ends_the_connection(
-    watched: Caller, http: aiohttp.ClientSession
-):
+async def test_a_message_that_is_too_large_ends_the_connection(watched, http):
     """The server stops reading."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:

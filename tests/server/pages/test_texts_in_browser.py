@@ -1,14 +1,11 @@
 """How the application shows texts: answers with marks, questions to people, names, prices."""
 
 import json
-from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, violations
 from tests.server.pages.hostile import PAYLOADS, TAKEN
@@ -55,7 +52,7 @@ SCENARIOS = {
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """A server whose tasks answer with texts of several kinds."""
     return {"executor": ScriptedExecutor(SCENARIOS)}
 
@@ -67,9 +64,7 @@ async def _ended(caller: Caller, text: str) -> str:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-async def test_the_answer_stands_above_the_film(
-    width: int, height: int, browser: Browser, caller: Caller
-):
+async def test_the_answer_stands_above_the_film(width, height, browser, caller):
     """It is seen without scrolling, and a long one leaves the film in its place below."""
     shown = {}
     for text in ("Filmed " + "words " * 60, "Endless and filmed"):
@@ -93,7 +88,7 @@ async def test_the_answer_stands_above_the_film(
     assert long_end - long_top <= 0.41 * height
 
 
-async def test_titles_tell_tasks_apart_on_a_telephone(browser: Browser, caller: Caller):
+async def test_titles_tell_tasks_apart_on_a_telephone(browser, caller):
     """Without scheme and host of what has a path; the task's page shows the whole on demand."""
     host = "https://a-long-name-of-a-shop.example:8780"
     task_id = await _ended(caller, f"Plain: open {host}/products.html")
@@ -113,7 +108,7 @@ async def test_titles_tell_tasks_apart_on_a_telephone(browser: Browser, caller: 
     assert page.complaints == wide.complaints == []
 
 
-async def test_the_marks_of_an_answer_are_rendered(browser: Browser, caller: Caller):
+async def test_the_marks_of_an_answer_are_rendered(browser, caller):
     """Headings, emphasis, lists and code; a tag is text, and the plain text is one tab away."""
     task_id = await _ended(caller, "Marked")
     page = await open_page(browser, caller, f"/tasks/{task_id}")
@@ -133,7 +128,7 @@ async def test_the_marks_of_an_answer_are_rendered(browser: Browser, caller: Cal
     assert page.complaints == []
 
 
-async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, caller: Caller):
+async def test_no_script_runs_in_an_answer_with_marks(browser, caller):
     """In a heading, a list, code and emphasis each payload is text."""
     task_id = await _ended(caller, "Hostile")
     page = await open_page(browser, caller, f"/tasks/{task_id}")
@@ -148,7 +143,7 @@ async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, caller: 
     assert page.complaints == []
 
 
-async def test_a_plain_answer_has_no_tabs(browser: Browser, caller: Caller):
+async def test_a_plain_answer_has_no_tabs(browser, caller):
     """It has no tabs, and its lines stay lines."""
     task_id = await _ended(caller, "Plain")
     page = await open_page(browser, caller, f"/tasks/{task_id}")
@@ -159,7 +154,7 @@ async def test_a_plain_answer_has_no_tabs(browser: Browser, caller: Caller):
     assert await violations(page) == []
 
 
-async def test_a_very_long_answer_is_shown_unchanged(browser: Browser, caller: Caller):
+async def test_a_very_long_answer_is_shown_unchanged(browser, caller):
     """Its marks are not rendered, as each line would be an element of the page."""
     task_id = await _ended(caller, "Endless")
     page = await open_page(browser, caller, f"/tasks/{task_id}")
@@ -169,7 +164,7 @@ async def test_a_very_long_answer_is_shown_unchanged(browser: Browser, caller: C
     assert await page.run("document.querySelectorAll('.prose li').length") == 0
 
 
-async def test_deep_json_is_shown_as_text(browser: Browser, caller: Caller):
+async def test_deep_json_is_shown_as_text(browser, caller):
     """A tree of a thousand levels would be too much for the script that draws it."""
     task_id = await _ended(caller, "Nested")
     page = await open_page(browser, caller, f"/tasks/{task_id}")
@@ -179,7 +174,7 @@ async def test_deep_json_is_shown_as_text(browser: Browser, caller: Caller):
 
 
 @pytest.mark.parametrize("name", ["Unlike", "Wide"])
-async def test_much_json_does_not_block_the_browser(browser: Browser, caller: Caller, name: str):
+async def test_much_json_does_not_block_the_browser(browser, caller, name):
     """There is no table of ten thousand columns, and of a tree only open parts are drawn."""
     task_id = await _ended(caller, name)
     page = await open_page(browser, caller, f"/tasks/{task_id}")
@@ -192,7 +187,7 @@ async def test_much_json_does_not_block_the_browser(browser: Browser, caller: Ca
     assert page.complaints == []
 
 
-async def test_a_cell_without_a_value_is_empty(browser: Browser, caller: Caller):
+async def test_a_cell_without_a_value_is_empty(browser, caller):
     """This includes a column with the name of a method of objects in the script."""
     task_id = await _ended(caller, "Missing")
     page = await open_page(browser, caller, f"/tasks/{task_id}")
@@ -203,7 +198,7 @@ async def test_a_cell_without_a_value_is_empty(browser: Browser, caller: Caller)
     ) == ["1", "", "", "2"]
 
 
-async def test_a_line_is_made_of_a_text_of_many(browser: Browser, caller: Caller):
+async def test_a_line_is_made_of_a_text_of_many(browser, caller):
     """The time grows with the length, and not with its square: this one would take hours."""
     page = await open_page(browser, caller)
 
@@ -213,7 +208,7 @@ async def test_a_line_is_made_of_a_text_of_many(browser: Browser, caller: Caller
     assert await page.run(f"{module}.then(({{ oneLine }}) => oneLine({text}))") == "a b"
 
 
-async def test_a_list_shows_rows_in_words(browser: Browser, caller: Caller):
+async def test_a_list_shows_rows_in_words(browser, caller):
     """Without the syntax of JSON; amounts of a dollar or more are shown in dollars."""
     await _ended(caller, "Rows")
     await _ended(caller, "Long")
@@ -225,7 +220,7 @@ async def test_a_list_shows_rows_in_words(browser: Browser, caller: Caller):
     assert "$1.04" in long  # $0.01, and $0.025 for each of 41 steps
 
 
-async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, caller: Caller):
+async def test_a_task_that_waits_for_a_person_says_for_what(browser, caller):
     """The text stays until the task is resumed."""
     task_id = await caller.create("Login")
     await caller.reached(task_id, "paused", steps=1)
@@ -241,7 +236,7 @@ async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, ca
     assert "Waits for you" in now
 
 
-async def test_recordings_have_names(browser: Browser, caller: Caller):
+async def test_recordings_have_names(browser, caller):
     """Among the files of tasks none has the id of its task as its name."""
     task_id = await _ended(caller, "Long")
     page = await open_page(browser, caller, "/files")
@@ -251,7 +246,7 @@ async def test_recordings_have_names(browser: Browser, caller: Caller):
     assert task_id in await page.run("document.querySelector('#made .chips a').download")
 
 
-async def test_deliveries_name_their_tasks(browser: Browser, http: aiohttp.ClientSession):
+async def test_deliveries_name_their_tasks(browser, http):
     """Each by the text of its task, in its own row."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]

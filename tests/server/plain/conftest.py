@@ -6,6 +6,6 @@ from browser_use_async.server.executors.plain.executor import PlainExecutor
 
 
 @pytest.fixture
-def plain() -> PlainExecutor:
+def plain():
     """An executor without a browser, for pages of this machine."""
     return PlainExecutor()

@@ -1,7 +1,6 @@
 """The limits of its rules, of its permissions and of pages: a reason, and no wait."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.support.wire import Connection
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 
 
-async def test_pause_delays_the_next_step(plain: PlainExecutor, site: str):
+async def test_pause_delays_the_next_step(plain, site):
     """While the task is paused, no step is taken and no page is opened."""
 
     class Gate:
@@ -50,7 +49,7 @@ async def test_pause_delays_the_next_step(plain: PlainExecutor, site: str):
 
 
 @pytest.mark.looptime
-async def test_stopping_ends_a_request_at_once(plain: PlainExecutor):
+async def test_stopping_ends_a_request_at_once(plain):
     """A task that is cancelled while a server keeps it waiting ends within a moment."""
     async with raw_server(Connection.stall) as url:
         running = asyncio.create_task(run(plain, f"Open {url}"))
@@ -62,7 +61,7 @@ async def test_stopping_ends_a_request_at_once(plain: PlainExecutor):
 
 
 @pytest.mark.parametrize(("limit", "steps"), [(0, 0), (1, 1), (2, 2)])
-async def test_steps_are_limited(plain: PlainExecutor, site: str, limit: int, steps: int):
+async def test_steps_are_limited(plain, site, limit, steps):
     """Opening, following and answering are a step each; beyond the limit the task fails."""
     done = await run(plain, f"Open {site} and click Journal", max_agent_steps=limit)
 
@@ -70,7 +69,7 @@ async def test_steps_are_limited(plain: PlainExecutor, site: str, limit: int, st
     assert done.reason == f"The task needs more than the {limit} steps that max_agent_steps allows."
 
 
-async def test_as_many_steps_as_needed_are_enough(plain: PlainExecutor, site: str):
+async def test_as_many_steps_as_needed_are_enough(plain, site):
     """Three steps of three finish the task."""
     done = await run(plain, f"Open {site} and click Journal", max_agent_steps=3)
 
@@ -78,7 +77,7 @@ async def test_as_many_steps_as_needed_are_enough(plain: PlainExecutor, site: st
     assert done.output
 
 
-async def test_allowed_domains_are_obeyed(plain: PlainExecutor, site: str):
+async def test_allowed_domains_are_obeyed(plain, site):
     """The allowed host is opened with and without its port, another one is not."""
     for allowed in (["127.0.0.1"], [site], [site.removeprefix("http://")], None):
         assert (await run(plain, f"Open {site}", allowed_domains=allowed)).output
@@ -92,7 +91,7 @@ async def test_allowed_domains_are_obeyed(plain: PlainExecutor, site: str):
     )
 
 
-async def test_links_and_redirects_obey_the_allowed_domains(plain: PlainExecutor, site: str):
+async def test_links_and_redirects_obey_the_allowed_domains(plain, site):
     """Neither a link nor a redirect leads to a host that is not allowed."""
     other = site.replace("127.0.0.1", "localhost")
     answers = {
@@ -110,7 +109,7 @@ async def test_links_and_redirects_obey_the_allowed_domains(plain: PlainExecutor
         assert done.end.url == other
 
 
-async def test_what_is_too_long_to_be_understood_fails_the_task(plain: PlainExecutor):
+async def test_what_is_too_long_to_be_understood_fails_the_task(plain):
     """At once, with a sentence; nothing is opened."""
     text = await run(plain, "Open https://a.example/" + "\n" * 1_000_000)
     schema = await run(plain, "Open https://a.example/", schema={"title": "t" * 200_000})
@@ -140,9 +139,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("sent", "reason"), FAILURES.values(), ids=FAILURES)
-async def test_page_that_cannot_be_read_fails_the_task(
-    plain: PlainExecutor, sent: bytes, reason: str
-):
+async def test_page_that_cannot_be_read_fails_the_task(plain, sent, reason):
     """For any broken page, the reason has its address and the problem."""
     async with raw_server({"/": sent}) as url:
         done = await run(plain, f"Open {url}/ and read it")
@@ -151,7 +148,7 @@ async def test_page_that_cannot_be_read_fails_the_task(
     assert f"{url}/" in done.reason
 
 
-async def test_unreachable_page_fails_the_task(plain: PlainExecutor):
+async def test_unreachable_page_fails_the_task(plain):
     """Where no server listens, the task fails and names the address."""
     async with raw_server({}) as url:
         pass
@@ -163,7 +160,7 @@ async def test_unreachable_page_fails_the_task(plain: PlainExecutor):
 
 
 @pytest.mark.looptime
-async def test_silent_page_fails_the_task_in_time(plain: PlainExecutor):
+async def test_silent_page_fails_the_task_in_time(plain):
     """A server that never answers delays a task by no more than the timeout."""
     start = asyncio.get_running_loop().time()
     async with raw_server(Connection.stall) as url:
@@ -173,7 +170,7 @@ async def test_silent_page_fails_the_task_in_time(plain: PlainExecutor):
     assert asyncio.get_running_loop().time() - start == pytest.approx(10, abs=0.1)
 
 
-async def test_page_without_a_title_has_none(plain: PlainExecutor):
+async def test_page_without_a_title_has_none(plain):
     """A requested title that is missing is not made up."""
     async with raw_server({"/": page(b"<p>words</p>")}) as url:
         done = await run(plain, f"Tell me the title of {url}")
@@ -181,14 +178,14 @@ async def test_page_without_a_title_has_none(plain: PlainExecutor):
     assert done.reason == f"{url} has no title."
 
 
-async def test_link_that_is_not_there_fails_the_task(plain: PlainExecutor, site: str):
+async def test_link_that_is_not_there_fails_the_task(plain, site):
     """The reason names the existing links."""
     done = await run(plain, f"Open {site} and click Careers")
 
     assert done.reason.startswith(f"{site} has no link “Careers”. Its links: Tern & Tide, Home, ")
 
 
-async def test_the_home_page_may_be_the_one_at_hand(plain: PlainExecutor, site: str):
+async def test_the_home_page_may_be_the_one_at_hand(plain, site):
     """Other words that may be a link must be one: a missing step is not ignored."""
     home = await run(plain, f"Open {site}/about.html, go to the start page and tell me its title")
     bottom = await run(plain, f"Open {site} and go to the bottom, then tell me its title")
@@ -211,7 +208,7 @@ async def test_the_home_page_may_be_the_one_at_hand(plain: PlainExecutor, site: 
         ("Open http://127.0.0.1:99999/", "not a valid address"),
     ],
 )
-async def test_task_that_cannot_be_done_fails(plain: PlainExecutor, task: str, reason: str):
+async def test_task_that_cannot_be_done_fails(plain, task, reason):
     """Tasks without a page, and tasks that need more than reading, fail at once, without a step."""
     done = await run(plain, task)
 
@@ -232,16 +229,14 @@ async def test_task_that_cannot_be_done_fails(plain: PlainExecutor, task: str, r
         ({"$ref": "#/nowhere"}, "structured_output_json has no '#/nowhere'."),
     ],
 )
-async def test_field_that_is_not_there_fails_the_task(
-    plain: PlainExecutor, site: str, schema: Any, reason: str
-):
+async def test_field_that_is_not_there_fails_the_task(plain, site, schema, reason):
     """The reason names the field and the page."""
     done = await run(plain, f"Open {site}/pricing.html", schema=schema)
 
     assert done.reason.startswith(reason.format(site=f"{site}/pricing.html"))
 
 
-async def test_broken_schema_fails_before_a_page_is_opened(plain: PlainExecutor, site: str):
+async def test_broken_schema_fails_before_a_page_is_opened(plain, site):
     """A schema that is no JSON is refused first."""
     assignment = Assignment("id", f"Open {site}", structured_output_json="{")
     (end,) = [item async for item in plain.run(assignment, FREE)]
@@ -250,7 +245,7 @@ async def test_broken_schema_fails_before_a_page_is_opened(plain: PlainExecutor,
 
 
 @pytest.mark.torture
-async def test_table_of_a_cut_page_is_not_saved(plain: PlainExecutor):
+async def test_table_of_a_cut_page_is_not_saved(plain):
     """A page that was too long gives words with a note, and neither files nor fields."""
     body = b"<title>T</title><table><tr><th>A<th>B" + b"<tr><td>1<td>2" * 20_100
     async with raw_server({"/": page(body)}) as url:
@@ -263,7 +258,7 @@ async def test_table_of_a_cut_page_is_not_saved(plain: PlainExecutor):
         assert done.reason == f"{url} is too long: only its beginning could be read."
 
 
-async def test_csv_needs_a_table(plain: PlainExecutor):
+async def test_csv_needs_a_table(plain):
     """A page without a table, a list or the like gives no CSV file."""
     async with raw_server({"/": page(b"<p>words</p>")}) as url:
         done = await run(plain, f"Open {url} and save the table as t.csv")
@@ -271,7 +266,7 @@ async def test_csv_needs_a_table(plain: PlainExecutor):
     assert done.reason == f"t.csv needs a table, and there is none on {url}."
 
 
-async def test_unreadable_file_fails_the_task(plain: PlainExecutor):
+async def test_unreadable_file_fails_the_task(plain):
     """A picture that came with the task cannot be read."""
     done = await run(plain, "Read shot.png", files={"shot.png": b"\x89PNG"})
 
@@ -280,7 +275,7 @@ async def test_unreadable_file_fails_the_task(plain: PlainExecutor):
     )
 
 
-async def test_secrets_are_written_nowhere(plain: PlainExecutor, site: str):
+async def test_secrets_are_written_nowhere(plain, site):
     """The values of secrets are in no step, no answer, no file and no request."""
     heads: list[bytes] = []
 
@@ -296,7 +291,7 @@ async def test_secrets_are_written_nowhere(plain: PlainExecutor, site: str):
     assert SECRET not in repr((done, done.files, heads))
 
 
-async def test_one_reader_serves_many_tasks_at_once(plain: PlainExecutor, site: str):
+async def test_one_reader_serves_many_tasks_at_once(plain, site):
     """Tasks that run at the same time do not mix."""
     pages = {"about.html": "About us", "contact.html": "Contact", "products.html": "Bicycles"}
     tasks = [run(plain, f"Tell me the title of {site}/{name}") for name in pages]
@@ -305,7 +300,7 @@ async def test_one_reader_serves_many_tasks_at_once(plain: PlainExecutor, site: 
     assert [one.output.partition(" | ")[0] for one in done] == list(pages.values())
 
 
-async def test_closed_reader_reads_on(site: str):
+async def test_closed_reader_reads_on(site):
     """Tasks share nothing that could be closed."""
     plain = PlainExecutor()
     await plain.aclose()
@@ -314,7 +309,7 @@ async def test_closed_reader_reads_on(site: str):
     assert plain.name == "steps without a browser"
 
 
-async def test_several_links_with_the_words_are_refused(plain: PlainExecutor):
+async def test_several_links_with_the_words_are_refused(plain):
     """With their addresses, one of which can be opened."""
     body = b"<title>x</title><a href=/1>More</a><a href=/2>More</a><a href=/1>More</a>"
     async with raw_server({"/": page(body)}) as url:

@@ -61,7 +61,7 @@ def test_a_definition_list_stands_in_for_a_table():
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x.md", "X.MD"])
-def test_words_are_saved_unchanged(name: str):
+def test_words_are_saved_unchanged(name):
     """Text and Markdown contain the answer."""
     assert exported(f"save it as {name}", Page("https://a.example"), answer="grün") == "grün\n"
 

@@ -65,7 +65,7 @@ PLANS = {
 
 
 @pytest.mark.parametrize(("task", "expected"), PLANS.items(), ids=list(PLANS))
-def test_task_becomes_a_plan(task: str, expected: list[str]):
+def test_task_becomes_a_plan(task, expected):
     """Pages are opened and links followed in the order of the text."""
     assert steps(task) == expected
 
@@ -105,7 +105,7 @@ def test_the_csv_file_is_the_one_that_ends_so():
         ("show the tables", None),
     ],
 )
-def test_the_first_rows_can_be_asked_for(wish: str, rows: int | None):
+def test_the_first_rows_can_be_asked_for(wish, rows):
     """Of a page and of a file, by a figure or a word."""
     for plan in (read_plan(f"Open {A} and {wish}"), read_plan(f"Read a.csv and {wish}", ["a.csv"])):
         assert (plan.rows, plan.parts) == (rows, frozenset({Part.TABLES}))
@@ -123,7 +123,7 @@ def test_the_first_rows_can_be_asked_for(wish: str, rows: int | None):
         "Process the CSV file and mail the top 5 rows",
     ],
 )
-def test_other_wishes_over_rows_are_refused(task: str):
+def test_other_wishes_over_rows_are_refused(task):
     """A request that would need a model gives no plan."""
     with pytest.raises(CannotContinueError, match="is not understood"):
         read_plan(task, ["data.csv"])
@@ -141,7 +141,7 @@ def test_other_wishes_over_rows_are_refused(task: str):
         (f"Open the team page of {A}", [False, True]),
     ],
 )
-def test_pages_on_the_way_are_no_part_of_the_answer(task: str, answering: list[bool]):
+def test_pages_on_the_way_are_no_part_of_the_answer(task, answering):
     """A page that is left by a link answers only if the text asks about it."""
     assert [action.answers for action in read_plan(task).actions] == answering
 
@@ -157,7 +157,7 @@ def test_pages_on_the_way_are_no_part_of_the_answer(task: str, answering: list[b
         f"Open {A}, follow the link 'Price list', and tell me its title.",
     ],
 )
-def test_only_the_title_is_asked_for(task: str):
+def test_only_the_title_is_asked_for(task):
     """The usual words for a title request nothing else."""
     assert read_plan(task).parts == {Part.TITLE}
 
@@ -178,7 +178,7 @@ def test_only_the_title_is_asked_for(task: str):
         ),
     ],
 )
-def test_what_of_a_page_is_asked_for(task: str, parts: set[Part]):
+def test_what_of_a_page_is_asked_for(task, parts):
     """The named parts, and the text where none is named."""
     assert read_plan(task).parts == parts
 
@@ -194,7 +194,7 @@ def test_what_of_a_page_is_asked_for(task: str, parts: set[Part]):
         (f"Export {A} as a CSV file named x.csv", "x.csv", ""),
     ],
 )
-def test_output_files_are_understood(task: str, name: str | None, what: str | None):
+def test_output_files_are_understood(task, name, what):
     """The name of the file, and the words for its content."""
     saving = read_plan(task).saving
 
@@ -241,7 +241,7 @@ def test_task_may_want_a_file_and_words():
         (f"Tell me about the team page of {A}", "is not understood"),
     ],
 )
-def test_what_is_no_step_line_is_refused(task: str, reason: str):
+def test_what_is_no_step_line_is_refused(task, reason):
     """Tasks without a page, with forms, or with another type of file."""
     with pytest.raises(CannotContinueError, match=reason):
         read_plan(task)
@@ -255,7 +255,7 @@ def test_what_is_no_step_line_is_refused(task: str, reason: str):
         f"Which one should I buy according to {A}",
     ],
 )
-def test_words_about_forms_are_not_forms(task: str):
+def test_words_about_forms_are_not_forms(task):
     """Only an instruction to use a form is refused; a schema says what is to be read."""
     plan = read_plan(task, schema="{}")
 
@@ -265,7 +265,7 @@ def test_words_about_forms_are_not_forms(task: str):
 @pytest.mark.parametrize(
     "task", [f"Open {A}. Frobnicate the widget", f"Open {A}. Juggle, then tell me the price"]
 )
-def test_a_schema_explains_no_instruction(task: str):
+def test_a_schema_explains_no_instruction(task):
     """It describes the answer, and not the other instructions of a sentence."""
     with pytest.raises(CannotContinueError, match="is not understood"):
         read_plan(task, schema="{}")
@@ -284,7 +284,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("task", LONG.values(), ids=LONG)
-def test_a_long_text_is_planned_or_refused(task: str):
+def test_a_long_text_is_planned_or_refused(task):
     """No text of 20 KB blocks the server, whatever it contains."""
     with contextlib.suppress(CannotContinueError):
         assert read_plan(task).actions
@@ -309,7 +309,7 @@ def test_a_text_that_is_too_long_is_refused():
         max_size=30,
     ),
 )  # fmt: skip
-def test_any_task_is_planned_or_refused(pieces: list[str]):
+def test_any_task_is_planned_or_refused(pieces):
     """For any sequence of words there is a plan that begins with a page, or a refusal."""
     try:
         plan = read_plan(" ".join(pieces), ["t.csv"] if "as" in pieces else [])

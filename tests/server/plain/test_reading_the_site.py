@@ -7,7 +7,6 @@ from operator import itemgetter
 
 import pytest
 
-from browser_use_async.server.executors.plain.executor import PlainExecutor
 from browser_use_async.server.html.visit import Cookies
 from browser_use_async.server.records import Finished
 from tests.server.plain.running import properties, run, table_of
@@ -16,14 +15,14 @@ from tests.server.raw_server import page, raw_server
 TEXT, NUMBER, WHOLE, FLAG = ({"type": kind} for kind in ("string", "number", "integer", "boolean"))
 
 
-async def test_title_alone(plain: PlainExecutor, site: str):
+async def test_title_alone(plain, site):
     """A task that asks for the title gets the title and nothing else."""
     done = await run(plain, f"Open {site} and tell me its title")
 
     assert done.output == "Tern & Tide Bicycles"
 
 
-async def test_title_and_text(plain: PlainExecutor, site: str):
+async def test_title_and_text(plain, site):
     """A task that asks for more gets the title and the readable text, headings kept."""
     done = await run(plain, f"Read {site}/journal/winter-chain-care.html")
     title, blank, heading, *text = done.output.splitlines()
@@ -36,7 +35,7 @@ async def test_title_and_text(plain: PlainExecutor, site: str):
     assert not [line for line in text if "Ropewalk Quay" in line or "Contact" in line]
 
 
-async def test_links_are_followed_in_order(plain: PlainExecutor, site: str):
+async def test_links_are_followed_in_order(plain, site):
     """Links are followed one after the other, and the last page answers."""
     task = f"Go to {site}, click Bicycles, then open the quayside cargo page and tell me its title"
     done = await run(plain, task)
@@ -50,7 +49,7 @@ async def test_links_are_followed_in_order(plain: PlainExecutor, site: str):
     ]
 
 
-async def test_several_pages_have_a_section_each(plain: PlainExecutor, site: str):
+async def test_several_pages_have_a_section_each(plain, site):
     """Each requested page has a section with its title and address."""
     done = await run(plain, f"Read {site}/pricing.html and {site}/contact.html")
     first, second = done.output.split("\n\n---\n\n")
@@ -61,7 +60,7 @@ async def test_several_pages_have_a_section_each(plain: PlainExecutor, site: str
     assert "Saturday | 10:00" in second
 
 
-async def test_titles_of_several_pages(plain: PlainExecutor, site: str):
+async def test_titles_of_several_pages(plain, site):
     """Several titles come one per line, each with its address."""
     done = await run(plain, f"Tell me the titles of {site}/about.html and {site}/contact.html")
 
@@ -71,7 +70,7 @@ async def test_titles_of_several_pages(plain: PlainExecutor, site: str):
     ]
 
 
-async def test_steps_say_what_was_done(plain: PlainExecutor, site: str):
+async def test_steps_say_what_was_done(plain, site):
     """Each step has a goal, a judgement of the step before and an address."""
     done = await run(plain, f"Open {site} and follow the link 'Service plans'")
     first, second, third = done.steps
@@ -84,7 +83,7 @@ async def test_steps_say_what_was_done(plain: PlainExecutor, site: str):
     assert third.next_goal == "Compose the answer"
 
 
-async def test_table_becomes_objects(plain: PlainExecutor, site: str):
+async def test_table_becomes_objects(plain, site):
     """The table of a page fills a list of objects, with numbers and yes or no."""
     schema = properties(plans=table_of(name=TEXT, price_per_month=NUMBER, courtesy_bicycle=FLAG))
     done = await run(plain, f"Open {site} and follow the service plans link", schema=schema)
@@ -98,7 +97,7 @@ async def test_table_becomes_objects(plain: PlainExecutor, site: str):
     }
 
 
-async def test_article_fills_an_object(plain: PlainExecutor, site: str):
+async def test_article_fills_an_object(plain, site):
     """From the metadata of the page, and its headings."""
     schema = properties(heading=TEXT, description=TEXT, headings={"type": "array", "items": TEXT})
     done = await run(plain, f"Open {site}/journal/winter-chain-care.html", schema=schema)
@@ -110,7 +109,7 @@ async def test_article_fills_an_object(plain: PlainExecutor, site: str):
     }
 
 
-async def test_definition_list_and_product(plain: PlainExecutor, site: str):
+async def test_definition_list_and_product(plain, site):
     """Definition lists fill objects, and two product pages fill a list."""
     about = properties(founded=WHOLE, bicycles_built=WHOLE, team=table_of(name=TEXT, role=TEXT))
     products = table_of(heading=TEXT, weight=NUMBER, warranty=TEXT)
@@ -126,7 +125,7 @@ async def test_definition_list_and_product(plain: PlainExecutor, site: str):
     ]
 
 
-async def test_table_is_saved(plain: PlainExecutor, site: str):
+async def test_table_is_saved(plain, site):
     """A table is saved as CSV, and the answer describes the file."""
     done = await run(plain, f"Open {site}/products.html and save the table as bikes.csv")
     rows = list(csv.reader(io.StringIO(done.files["bikes.csv"].decode())))
@@ -136,7 +135,7 @@ async def test_table_is_saved(plain: PlainExecutor, site: str):
     assert done.output == "Saved bikes.csv: 3 rows of All bicycles."
 
 
-async def test_download_is_read_and_saved(plain: PlainExecutor, site: str):
+async def test_download_is_read_and_saved(plain, site):
     """A linked CSV file is opened, read and saved; words are added on request."""
     task = (
         f"Open {site}/pricing.html, download the price list, save it as p.csv and tell me about it"
@@ -148,7 +147,7 @@ async def test_download_is_read_and_saved(plain: PlainExecutor, site: str):
     assert done.output.endswith("\n\nSaved p.csv: 4 rows of price-list.csv.")
 
 
-async def test_structured_answer_is_saved_as_well(plain: PlainExecutor, site: str):
+async def test_structured_answer_is_saved_as_well(plain, site):
     """The JSON that fills the schema is the output and the file."""
     schema = properties(title=TEXT)
     done = await run(plain, f"Open {site}/about.html and save it as a.json", schema=schema)
@@ -157,7 +156,7 @@ async def test_structured_answer_is_saved_as_well(plain: PlainExecutor, site: st
     assert done.value == {"title": "About us | Tern & Tide Bicycles"}
 
 
-async def test_files_that_came_with_the_task_are_read(plain: PlainExecutor):
+async def test_files_that_came_with_the_task_are_read(plain):
     """A CSV and a text file take the place of pages."""
     files = {"list.csv": b"Item,Price\nLamp,$9.50\n", "note.txt": b"remember the lamp"}
     schema = properties(items=table_of(item=TEXT, price=NUMBER))
@@ -171,7 +170,7 @@ async def test_files_that_came_with_the_task_are_read(plain: PlainExecutor):
     assert "remember the lamp" in both.output
 
 
-async def test_cookies_are_handed_over(plain: PlainExecutor):
+async def test_cookies_are_handed_over(plain):
     """Cookies of servers are part of the result, the latest of each."""
     first = page(b"<title>1</title><a href=/2>next</a>", headers={"Set-Cookie": "a=1"})
     second = page(b"<title>2</title>", headers={"Set-Cookie": "a=2"})
@@ -182,7 +181,7 @@ async def test_cookies_are_handed_over(plain: PlainExecutor):
     assert done.end.cookies == [{"name": "a", "value": "2", "domain": "127.0.0.1", "path": "/"}]
 
 
-async def test_cookies_of_a_profile_stay_as_they_are(plain: PlainExecutor):
+async def test_cookies_of_a_profile_stay_as_they_are(plain):
     """What keeps a login from other hosts, plain HTTP and scripts is kept, and so is its end."""
     flags = {"path": "/", "secure": True, "httpOnly": True, "sameSite": "Lax"}
     kept = [
@@ -205,7 +204,7 @@ async def test_cookies_of_a_profile_stay_as_they_are(plain: PlainExecutor):
         ("https://shop.example.org/", set()),
     ],
 )
-async def test_cookies_go_where_they_belong(url: str, sent: set[str]):
+async def test_cookies_go_where_they_belong(url, sent):
     """One of a host goes to no other, a secure one over no plain HTTP."""
     login = {"name": "login", "value": "1", "domain": "shop.example", "secure": True}
     visit = {"name": "visit", "value": "2", "domain": ".shop.example"}
@@ -217,7 +216,7 @@ async def test_cookies_go_where_they_belong(url: str, sent: set[str]):
 @pytest.mark.parametrize(
     "ending", [f"Max-Age={'9' * 4000}", f"Max-Age={'9' * 400}", "Expires=Mon, 31 Feb 9999 00:00:00"]
 )
-async def test_a_cookie_without_a_sensible_end(plain: PlainExecutor, ending: str):
+async def test_a_cookie_without_a_sensible_end(plain, ending):
     """It ends no task."""
     first = page(b"<title>1</title>", headers={"Set-Cookie": f"a=1; {ending}"})
     async with raw_server({"/": first}) as url:
@@ -226,7 +225,7 @@ async def test_a_cookie_without_a_sensible_end(plain: PlainExecutor, ending: str
     assert isinstance(done.end, Finished)
 
 
-async def test_long_texts_are_shortened(plain: PlainExecutor):
+async def test_long_texts_are_shortened(plain):
     """An answer has twenty thousand characters of text, and says how many are missing."""
     body = b"<title>Long</title><p>" + b"word " * 10_000
     async with raw_server({"/": page(body)}) as url:

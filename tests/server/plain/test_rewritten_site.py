@@ -4,12 +4,10 @@ The answers must come from the pages: it may not know the example site.
 """
 
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from browser_use_async.server.executors.plain.executor import PlainExecutor
 from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from tests.server.plain.running import properties, run, table_of
 
@@ -41,7 +39,7 @@ WORDS = {
 
 
 @pytest.fixture
-async def other(tmp_path: Path) -> AsyncIterator[str]:
+async def other(tmp_path):
     """The address of the rewritten site."""
     copy = tmp_path / "site"
     shutil.copytree(example_site_directory(), copy)
@@ -56,14 +54,14 @@ async def other(tmp_path: Path) -> AsyncIterator[str]:
         yield served.url
 
 
-async def test_title_is_the_new_one(plain: PlainExecutor, other: str):
+async def test_title_is_the_new_one(plain, other):
     """The title of the start page is the rewritten one."""
     done = await run(plain, f"Open {other} and tell me its title")
 
     assert done.output == "Moss & Ember Kettles"
 
 
-async def test_new_links_are_followed(plain: PlainExecutor, other: str):
+async def test_new_links_are_followed(plain, other):
     """Links are found by their new names, and no longer by the old ones."""
     task = f"Open {other}, click {{}} and tell me its title"
 
@@ -73,7 +71,7 @@ async def test_new_links_are_followed(plain: PlainExecutor, other: str):
     assert "no link “Service plans”" in (await run(plain, task.format("Service plans"))).reason
 
 
-async def test_new_text_is_read(plain: PlainExecutor, other: str):
+async def test_new_text_is_read(plain, other):
     """The text of the article contains the new names and none of the old ones."""
     done = await run(plain, f"Read {other}/journal/winter-chain-care.html")
 
@@ -81,7 +79,7 @@ async def test_new_text_is_read(plain: PlainExecutor, other: str):
     assert not [old for old in WORDS if old in done.output]
 
 
-async def test_new_table_fills_the_schema(plain: PlainExecutor, other: str):
+async def test_new_table_fills_the_schema(plain, other):
     """New column names, names and prices, the latter in another spelling."""
     schema = properties(levels=table_of(name=TEXT, fee_per_quarter=NUMBER, spare_kettle=FLAG))
     done = await run(plain, f"Open the care levels page of {other}", schema=schema)
@@ -95,7 +93,7 @@ async def test_new_table_fills_the_schema(plain: PlainExecutor, other: str):
     }
 
 
-async def test_old_fields_are_gone(plain: PlainExecutor, other: str):
+async def test_old_fields_are_gone(plain, other):
     """A field that only the old site had fails the task."""
     schema = properties(founded=WHOLE)
     done = await run(plain, f"Open {other}/about.html", schema=schema)
@@ -105,7 +103,7 @@ async def test_old_fields_are_gone(plain: PlainExecutor, other: str):
     assert renamed.value == {"started_in": 1987}
 
 
-async def test_new_product(plain: PlainExecutor, other: str):
+async def test_new_product(plain, other):
     """The heading and the terms of a product page under a new address."""
     task = f"Open {other}, click Kettles, then follow the link 'inkwell samovar'"
     product = await run(plain, task, schema=properties(heading=TEXT, load=TEXT))
@@ -113,7 +111,7 @@ async def test_new_product(plain: PlainExecutor, other: str):
     assert product.value == {"heading": "Inkwell Samovar", "load": "120 kg"}
 
 
-async def test_new_price_list_is_saved(plain: PlainExecutor, other: str):
+async def test_new_price_list_is_saved(plain, other):
     """The downloaded file contains the new rows."""
     task = f"Open {other}/levels.html, download the price list and save it as out.csv"
     done = await run(plain, task)

@@ -46,7 +46,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("text", "reason"), REFUSED.items(), ids=list(REFUSED))
-def test_broken_schema_is_refused(text: str, reason: str):
+def test_broken_schema_is_refused(text, reason):
     """An invalid schema, or one with a missing reference, is refused with a sentence."""
     with pytest.raises(CannotContinueError, match=reason):
         read_from_page(text)
@@ -131,7 +131,7 @@ CHOICE = {"enum": ["C", "C++", "-", "in stock", 3]}
         ("-", {"type": "null"}, None),
     ],
 )
-def test_texts_have_their_values(text: str, schema: dict[str, Any], value: Any):
+def test_texts_have_their_values(text, schema, value):
     """A value is all that the text means: no digit is lost, and no choice is taken for another."""
     root = page(f"<ul><li><b>Name: Lamp</b> <i class=value>{text}</i></ul>")
     item = {"type": "object", "properties": {"name": {"type": "string"}, "value": schema}}
@@ -146,7 +146,7 @@ def test_texts_have_their_values(text: str, schema: dict[str, Any], value: Any):
     "text",
     ["1.250", "10-20", "4 of 5", "1.2M", "7 8", "12345678901234567.25", "1,25,0", "", "Lamp"],
 )
-def test_other_texts_are_no_numbers(text: str):
+def test_other_texts_are_no_numbers(text):
     """What has several values, more than a number, or more digits than JSON keeps, is refused."""
     root = page(f"<dl><dt>Value<dd>{text}</dl>")
     schema = {"type": "object", "properties": {"value": NUMBER}, "required": ["value"]}
@@ -202,7 +202,7 @@ SCHEMAS = st.recursive(
 @settings(max_examples=500)
 @given(st.dictionaries(KEYWORDS, SCHEMAS, max_size=4))
 @pytest.mark.timeout(180)
-def test_any_schema_is_filled_or_refused(schema: dict[str, Any]):
+def test_any_schema_is_filled_or_refused(schema):
     """For any JSON as a schema, the result is JSON or one of the two refusals."""
     try:
         value = read_from_page(json.dumps(schema))

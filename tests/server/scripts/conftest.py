@@ -1,15 +1,13 @@
 """The website of the scripts."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.server.browser.pages import Site, serve_pages
+from tests.server.browser.pages import serve_pages
 from tests.server.scripts.test_playing import register
 
 
 @pytest.fixture
-async def company_site() -> AsyncIterator[Site]:
+async def company_site():
     """The register of companies as it is when a script is recorded."""
     async with serve_pages(register()) as site:
         yield site

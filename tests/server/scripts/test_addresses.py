@@ -24,12 +24,12 @@ from browser_use_async.server.executors.scripts.addresses import fits, pattern_o
         ("about:blank", "about:blank", False),
     ],
 )
-def test_only_a_part_of_the_path_may_be_another(url: str, pattern: str, is_one: bool) -> None:
+def test_only_a_part_of_the_path_may_be_another(url, pattern, is_one):
     """Scheme, host and port are those of the pattern."""
     assert fits(url, pattern) is is_one
 
 
-def test_an_address_fits_its_own_pattern() -> None:
+def test_an_address_fits_its_own_pattern():
     """With what other runs have differently."""
     url = "https://shop.example/company/blue-mill/17?sort=name"
     assert fits(url, pattern_of(url, ["Blue Mill"]))

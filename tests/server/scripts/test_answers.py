@@ -17,14 +17,14 @@ _ASKED = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_later_page_gives_its_own_values(name: str) -> None:
+def test_a_later_page_gives_its_own_values(name):
     """A value is found by its name, is refused, or needs the model; it is never repeated."""
     *_, wanted = CASES[name]
     expected = wanted if isinstance(wanted, str) else RIGHT
     assert outcome(name) == (MODEL if name in _ASKED else expected)
 
 
-def test_most_pages_need_no_model() -> None:
+def test_most_pages_need_no_model():
     """What the bench counts, and no wrong answer among them."""
     found = Counter(map(outcome, CASES))
     assert sum(found.values()) == 80

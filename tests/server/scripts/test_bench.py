@@ -40,16 +40,14 @@ async def played(
     ],
     ids=lambda it: it.__name__ if isinstance(it, type) else "",
 )
-async def test_scripts_are_right_or_refused(
-    chromium: ChromiumExecutor, kind: type[Site], wanted: dict[Version, Verdict]
-) -> None:
+async def test_scripts_are_right_or_refused(chromium, kind, wanted):
     """Never wrong, and nothing is ordered or sent beyond the task."""
     outcomes = await played(chromium, kind, *wanted)
     assert {version: it.verdict for version, it in outcomes.items()} == wanted, outcomes
     assert not sum(it.bad_changes for it in outcomes.values())
 
 
-async def test_a_link_that_was_renamed_does_not_end_a_list(chromium: ChromiumExecutor) -> None:
+async def test_a_link_that_was_renamed_does_not_end_a_list(chromium):
     """It is still the link to the next page, so that the list is incomplete without it."""
     outcomes = await played(chromium, Invoices, Version.TEXTS)
     assert outcomes[Version.TEXTS].verdict is REFUSED
@@ -114,9 +112,7 @@ download "Download"
     ],
     ids=["Members", "Rates", "Reports"],
 )
-async def test_scripts_of_the_agent_are_right_or_refused(
-    chromium: ChromiumExecutor, kind: type[Site], text: str, wanted: dict[Version, Verdict]
-) -> None:
+async def test_scripts_of_the_agent_are_right_or_refused(chromium, kind, text, wanted):
     """These are scripts that no task in step lines records."""
     async with serve(kind()) as site:
         for version, verdict in wanted.items():
@@ -125,7 +121,7 @@ async def test_scripts_of_the_agent_are_right_or_refused(
             assert outcome.verdict is verdict, outcome
 
 
-async def test_a_download_that_breaks_off_is_refused(chromium: ChromiumExecutor) -> None:
+async def test_a_download_that_breaks_off_is_refused(chromium):
     """With the name of the file, and the reason."""
 
     class Broken(Reports):
@@ -141,7 +137,7 @@ async def test_a_download_that_breaks_off_is_refused(chromium: ChromiumExecutor)
     assert "Download" in outcome.why or "download" in outcome.why
 
 
-async def test_without_guards_they_are_wrong(browser_path: str) -> None:
+async def test_without_guards_they_are_wrong(browser_path):
     """The control: only the guards keep a script from wrong answers."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True)
     careless = ChromiumExecutor(settings, guards=False)

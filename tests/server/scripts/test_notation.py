@@ -79,7 +79,7 @@ click "Order the report"
 """
 
 
-def test_a_script_is_written_as_it_was_read() -> None:
+def test_a_script_is_written_as_it_was_read():
     """The text is the script: nothing is lost between the two."""
     script = parse(OFFICE)
     assert write(script) == OFFICE
@@ -156,7 +156,7 @@ _spelling = st.builds(
 
 
 @given(steps=st.lists(_steps, max_size=4), spelling=_spelling)
-def test_any_script_is_read_as_it_was_written(steps: list[ScriptStep], spelling: Spelling) -> None:
+def test_any_script_is_read_as_it_was_written(steps, spelling):
     """Quotation marks, colons, line ends and braces in texts of pages and tasks do not matter."""
     first = ScriptStep(OpenAddress("https://a.example/"))
     script = Script(
@@ -236,7 +236,7 @@ def test_any_script_is_read_as_it_was_written(steps: list[ScriptStep], spelling:
         ),
     ],
 )  # fmt: skip
-def test_a_wrong_line_is_refused_with_its_number(text: str, why: str) -> None:
+def test_a_wrong_line_is_refused_with_its_number(text, why):
     """The reason has the texts that are allowed there."""
     with pytest.raises(ScriptRefusedError) as refused:
         parse(text)
@@ -245,7 +245,7 @@ def test_a_wrong_line_is_refused_with_its_number(text: str, why: str) -> None:
     assert said.startswith(why) or not why.startswith("line")
 
 
-def test_inputs_are_put_in_place_of_placeholders_and_back() -> None:
+def test_inputs_are_put_in_place_of_placeholders_and_back():
     """A value that was typed or named in the first run is an input of the next."""
     inputs = {"company": "Blue Mill", "no": "7"}
     step = ScriptStep(

@@ -94,9 +94,7 @@ def outcome_of(run: Run) -> ScriptOutcome:
     return run.end.script
 
 
-async def test_a_page_that_moved_to_another_site_gets_no_secret(
-    browser_path: str, chromium: ChromiumExecutor
-) -> None:
+async def test_a_page_that_moved_to_another_site_gets_no_secret(browser_path, chromium):
     """No model is asked there, and no agent begins again with the secrets."""
     async with (
         serve(login=LOGIN) as shop,
@@ -117,7 +115,7 @@ async def test_a_page_that_moved_to_another_site_gets_no_secret(
     assert model.asked == []
 
 
-async def test_without_guards_the_other_site_gets_the_secret(browser_path: str) -> None:
+async def test_without_guards_the_other_site_gets_the_secret(browser_path):
     """The control: nothing but the guards keeps it."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True)
     careless = ChromiumExecutor(settings, guards=False)
@@ -133,9 +131,7 @@ async def test_without_guards_the_other_site_gets_the_secret(browser_path: str) 
     assert "/in" in thief.site.asked
 
 
-async def test_another_page_of_the_same_site_may_be_given_to_the_agent(
-    chromium: ChromiumExecutor,
-) -> None:
+async def test_another_page_of_the_same_site_may_be_given_to_the_agent(chromium):
     """It is refused as well, but the secrets are for this site."""
     async with serve(login=LOGIN, start=LOGIN) as shop:
         text = await record(chromium, f"Open {shop.site.url}/login, {LOGIN_TASK}")
@@ -146,7 +142,7 @@ async def test_another_page_of_the_same_site_may_be_given_to_the_agent(
     assert outcome_of(refused).may_go_on
 
 
-async def test_a_frame_of_another_site_gets_nothing(chromium: ChromiumExecutor) -> None:
+async def test_a_frame_of_another_site_gets_nothing(chromium):
     """Even if its path is the same, and so are its words."""
     frame = "<title>Checkout</title><iframe src={}/pay width=500 height=300></iframe>"
     async with (
@@ -191,7 +187,7 @@ class PausedOnce:
             await self._pause()
 
 
-async def test_a_page_that_leaves_before_the_step_gets_no_key(chromium: ChromiumExecutor) -> None:
+async def test_a_page_that_leaves_before_the_step_gets_no_key(chromium):
     """A task may be paused for hours between the look at its page and the step."""
     leaving = """<title>Start</title><form action=/in><input name=q autofocus></form><script>
         setInterval(async () => { if ((await fetch('/gate')).ok) location = 'THIEF/form' }, 400)
@@ -215,9 +211,7 @@ async def test_a_page_that_leaves_before_the_step_gets_no_key(chromium: Chromium
     assert "/in" not in thief.site.asked
 
 
-async def test_paying_behind_a_secret_is_no_sign_in(
-    browser_path: str, chromium: ChromiumExecutor
-) -> None:
+async def test_paying_behind_a_secret_is_no_sign_in(browser_path, chromium):
     """Another button is never taken for it, and the payment is never made again."""
     async with (
         serve(pay=CVC, other="<title>Other</title>") as shop,
@@ -241,7 +235,7 @@ async def test_paying_behind_a_secret_is_no_sign_in(
     assert model.asked == []
 
 
-async def test_a_sign_in_is_sent_once(chromium: ChromiumExecutor) -> None:
+async def test_a_sign_in_is_sent_once(chromium):
     """What does not fit after it is not begun again by an agent."""
     welcome = "<title>Welcome</title><a href=/bills>Bills</a>"
     async with serve(login=LOGIN, bills="<title>Bills</title>") as shop:
@@ -260,7 +254,7 @@ async def test_a_sign_in_is_sent_once(chromium: ChromiumExecutor) -> None:
     assert shop.site.asked.count("/in") == 2
 
 
-async def test_a_sign_in_does_not_become_a_payment(chromium: ChromiumExecutor) -> None:
+async def test_a_sign_in_does_not_become_a_payment(chromium):
     """A button in its place that pays is not clicked."""
     async with serve(login=LOGIN) as shop:
         text = await record(chromium, f"Open {shop.site.url}/login, {LOGIN_TASK}")
@@ -271,9 +265,7 @@ async def test_a_sign_in_does_not_become_a_payment(chromium: ChromiumExecutor) -
     assert shop.site.asked.count("/in") == 1
 
 
-async def test_a_step_without_a_description_is_taken_in_no_frame(
-    chromium: ChromiumExecutor,
-) -> None:
+async def test_a_step_without_a_description_is_taken_in_no_frame(chromium):
     """Its words could also be those of a frame of another site."""
     frame = "<title>Start</title><iframe src={}/ad></iframe>"
     async with (

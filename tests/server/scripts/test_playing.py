@@ -76,9 +76,7 @@ async def play(
     return await browse(chromium, "Find it", schema=SCHEMA, script=order, **settings)
 
 
-async def test_a_script_is_recorded_and_played_with_another_input(
-    chromium: ChromiumExecutor, company_site: Site
-) -> None:
+async def test_a_script_is_recorded_and_played_with_another_input(chromium, company_site):
     """The second run needs no model, and has the values of its own pages."""
     text = await first_run(chromium, company_site)
     script = parse(text)
@@ -111,9 +109,7 @@ read city
 """
 
 
-async def test_a_script_of_another_notation_is_refused_with_its_line(
-    chromium: ChromiumExecutor, company_site: Site
-) -> None:
+async def test_a_script_of_another_notation_is_refused_with_its_line(chromium, company_site):
     """No page is opened for it, and the reason says what to do."""
     refused = await play(chromium, OLD.replace("URL", company_site.url))
     assert refused.reason == (
@@ -124,7 +120,7 @@ async def test_a_script_of_another_notation_is_refused_with_its_line(
     assert company_site.asked == []
 
 
-async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, company_site: Site) -> None:
+async def test_a_screenshot_is_taken_again(chromium, company_site):
     """An output file of the first run is one of the next runs, with their own content."""
     task = (
         f'Open {company_site.url}/, fill "Company name" with "Blue Mill", '
@@ -147,9 +143,7 @@ async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, company_s
 
 
 @pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "x" * 300, "-x", "x\u202e"])
-async def test_no_file_is_written_outside_of_its_folder(
-    chromium: ChromiumExecutor, company_site: Site, name: str
-) -> None:
+async def test_no_file_is_written_outside_of_its_folder(chromium, company_site, name):
     """An input may be a part of a name, but the name stays that of a file."""
     text = (
         f"script office\ninputs: company\n\nopen {company_site.url}/\n"
@@ -174,8 +168,8 @@ async def test_no_file_is_written_outside_of_its_folder(
     ],
 )  # fmt: skip
 async def test_a_changed_page_gives_the_right_answer_or_a_reason(
-    chromium: ChromiumExecutor, company_site: Site, later: dict[str, str], reason: str
-) -> None:
+    chromium, company_site, later, reason
+):
     """A changed place is refused by its step, and never guessed."""
     text = await first_run(chromium, company_site)
     async with serve_pages(register(**later)) as changed:
@@ -188,9 +182,7 @@ async def test_a_changed_page_gives_the_right_answer_or_a_reason(
 
 
 @pytest.mark.parametrize("later", [{"link": "{name} Ltd"}, {"term": "Town"}])
-async def test_what_does_not_fit_may_go_to_the_agent(
-    chromium: ChromiumExecutor, company_site: Site, later: dict[str, str]
-) -> None:
+async def test_what_does_not_fit_may_go_to_the_agent(chromium, company_site, later):
     """Nothing is mended step by step; the agent does the task anew, if nothing was changed."""
     text = await first_run(chromium, company_site)
     async with serve_pages(register(**later)) as changed:
@@ -202,9 +194,7 @@ async def test_what_does_not_fit_may_go_to_the_agent(
     assert (done.end.script.model_calls, done.end.script.text) == (0, "")
 
 
-async def test_what_has_no_name_is_asked_of_a_model_once(
-    browser_path: str, company_site: Site
-) -> None:
+async def test_what_has_no_name_is_asked_of_a_model_once(browser_path, company_site):
     """The other fields are read from the page as before."""
     schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "mood": {"type": "string"}}}
     said: Says = {"company": "no", "city": "no", "mood": "calm"}
@@ -226,7 +216,7 @@ async def test_what_has_no_name_is_asked_of_a_model_once(
     assert done.end.script.model_calls == len(model.asked) == 1
 
 
-async def test_rows_that_are_named_in_their_first_cell_are_read(chromium: ChromiumExecutor) -> None:
+async def test_rows_that_are_named_in_their_first_cell_are_read(chromium):
     """Accessible tables name their rows by `<th scope=row>`."""
     table = (
         "<title>Prices</title><table><caption>Plans</caption>"
@@ -254,7 +244,7 @@ async def test_rows_that_are_named_in_their_first_cell_are_read(chromium: Chromi
     assert later.value == [{"plan": "Team", "price": 9.9}, {"plan": "Large", "price": 1250}]
 
 
-async def test_what_changes_something_is_left_to_a_person(chromium: ChromiumExecutor) -> None:
+async def test_what_changes_something_is_left_to_a_person(chromium):
     """Its page has changed: a person is asked, and nothing is ordered."""
     ordered: list[str] = []
     shop = {

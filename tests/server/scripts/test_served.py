@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,7 +21,7 @@ OPEN = ChromiumSettings(allow_private_addresses=True)
 
 
 @pytest.fixture
-def server_options(browser_path: str) -> dict[str, Any]:
+def server_options(browser_path):
     """A server whose tasks have a browser and no model."""
     return {"executor": "chromium", "chromium": OPEN, "recordings": False}
 
@@ -46,7 +45,7 @@ async def end_of(caller: Caller, task_id: str) -> dict[str, Any]:
     return task
 
 
-async def test_one_task_records_and_the_others_play(caller: Caller, company_site: Site) -> None:
+async def test_one_task_records_and_the_others_play(caller, company_site):
     """Tasks that are created together wait for the one that records; none does it twice."""
     names = [*CITIES] * 2
     created = [await create(caller, company_site, name) for name in names]
@@ -65,9 +64,7 @@ async def test_one_task_records_and_the_others_play(caller: Caller, company_site
     assert (listed["task_id"], listed["model_calls"]) == (created[0], 0)
 
 
-async def test_a_script_that_is_edited_is_played_from_then_on(
-    caller: Caller, company_site: Site
-) -> None:
+async def test_a_script_that_is_edited_is_played_from_then_on(caller, company_site):
     """An edited version is checked before it is stored, and each owner has scripts of their own."""
     await end_of(caller, await create(caller, company_site, "Blue Mill"))
     url = f"{caller.server.url}/admin/scripts/office"
@@ -93,7 +90,7 @@ async def test_a_script_that_is_edited_is_played_from_then_on(
     assert (await caller.get(url)).status == 404
 
 
-async def test_the_latest_fifty_versions_are_kept() -> None:
+async def test_the_latest_fifty_versions_are_kept():
     """A new version removes the oldest, and the number of each stays."""
     async with (
         LocalServer(executor="scripted") as server,
@@ -109,7 +106,7 @@ async def test_the_latest_fifty_versions_are_kept() -> None:
     assert [each["version"] for each in versions] == [*range(52, 2, -1)]
 
 
-async def test_lists_of_scripts_have_no_texts() -> None:
+async def test_lists_of_scripts_have_no_texts():
     """A text is read by its own call; counts of all versions stand beside the latest."""
     async with (
         LocalServer(executor="scripted") as server,
@@ -135,7 +132,7 @@ async def test_lists_of_scripts_have_no_texts() -> None:
     assert (none.status, odd.status) == (404, 422)
 
 
-async def test_scripts_of_an_owner_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scripts_of_an_owner_are_bounded(monkeypatch):
     """More are refused with the limit, also for a task, before it is paid for; others have room."""
     monkeypatch.setattr(scripts, "MOST_NAMES", 2)
     async with (
@@ -173,9 +170,7 @@ async def test_scripts_of_an_owner_are_bounded(monkeypatch: pytest.MonkeyPatch) 
         ({"bu_async.script": "a", "bu_async.inputs": '{"b c":"d"}'}, "is no name of an input"),
     ],
 )
-async def test_pairs_that_name_no_script_are_refused(
-    caller: Caller, metadata: dict[str, str], reason: str
-) -> None:
+async def test_pairs_that_name_no_script_are_refused(caller, metadata, reason):
     """They are refused before the task is paid for."""
     answer = await caller.post("/run-task", json={"task": "Do it", "metadata": metadata})
 
@@ -195,7 +190,7 @@ class Own(ScriptedExecutor):
     [("plain", "steps without a browser"), (Own(), "own")],
     ids=["plain", "own"],
 )
-async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: str) -> None:
+async def test_a_script_that_cannot_be_played_is_refused(executor, name):
     """It would be neither recorded nor played, and nobody would be told."""
     async with (
         LocalServer(executor=executor, balance_cents=100) as server,
@@ -212,7 +207,7 @@ async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: st
     assert not server.store.tasks
 
 
-async def test_an_input_that_is_missing_is_named(caller: Caller, company_site: Site) -> None:
+async def test_an_input_that_is_missing_is_named(caller, company_site):
     """No page is opened for it."""
     await end_of(caller, await create(caller, company_site, "Blue Mill"))
     asked = len(company_site.asked)
@@ -224,7 +219,7 @@ async def test_an_input_that_is_missing_is_named(caller: Caller, company_site: S
     assert len(company_site.asked) == asked
 
 
-async def test_scripts_of_a_folder_are_loaded(tmp_path: Path) -> None:
+async def test_scripts_of_a_folder_are_loaded(tmp_path):
     """Once for each text; an invalid file is refused with its line."""
     text = "script prices\n\nopen https://shop.example/\n"
     (tmp_path / "prices.script").write_text(text)

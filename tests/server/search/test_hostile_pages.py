@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-from typing import Any
 
 import aiohttp
 import pytest
@@ -30,14 +29,14 @@ _ENDLESS = b"<h1>We open<div>" * 25_000
 
 
 @pytest.fixture
-def server_options() -> dict[str, Any]:
+def server_options():
     """A server that searches."""
     return {"executor": "scripted"}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("body", _COSTLY.values(), ids=_COSTLY)
-async def test_a_costly_page_does_not_block_the_server(caller: Caller, body: str):
+async def test_a_costly_page_does_not_block_the_server(caller, body):
     """While it is read and compared, the loop makes hundreds of turns.
 
     Read in the loop itself there would be a few.
@@ -86,7 +85,7 @@ async def _found(http: aiohttp.ClientSession, pages: dict[str, bytes]) -> Answer
 
 
 @pytest.mark.long
-async def test_a_deep_page_costs_only_its_own_site(http: aiohttp.ClientSession):
+async def test_a_deep_page_costs_only_its_own_site(http):
     """Thousands of headings in each other are cut where the tree ends."""
     answer = await _found(http, {"/endless": _ENDLESS, "/good": b"<p>We open at nine."})
 
@@ -123,7 +122,7 @@ _LYING = {
 
 
 @pytest.mark.parametrize(("body", "headers"), _LYING.values(), ids=_LYING)
-async def test_the_plain_hand_ends_with_any_lie(body: bytes, headers: dict[str, str]):
+async def test_the_plain_hand_ends_with_any_lie(body, headers):
     """It reads what can be read, or says in one sentence why not."""
     async with raw_server({"/": page(body, headers=headers)}) as url:
         done = await run(PlainExecutor(), f"Tell me the title of {url}")
@@ -137,7 +136,7 @@ async def test_the_plain_hand_ends_with_any_lie(body: bytes, headers: dict[str, 
 
 @pytest.mark.long
 @pytest.mark.parametrize("body", _HOSTILE.values(), ids=_HOSTILE)
-async def test_the_plain_hand_ends_with_any_page(body: bytes):
+async def test_the_plain_hand_ends_with_any_page(body):
     """It reads the beginning, or says in one sentence why not; the loop is not held up."""
     async with raw_server({"/": page(b"<title>T</title>" + body, headers=_UTF8)}) as url:
         executor = PlainExecutor()

@@ -1,11 +1,8 @@
 """Searching live pages, on sites that each test makes up."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from yarl import URL
@@ -32,7 +29,7 @@ PAGES = {
 
 
 @pytest.fixture
-async def searched_site(tmp_path: Path) -> AsyncIterator[StaticSite]:
+async def searched_site(tmp_path):
     """A small website of the test."""
     for name, text in PAGES.items():
         (tmp_path / name).write_text(text)
@@ -41,9 +38,7 @@ async def searched_site(tmp_path: Path) -> AsyncIterator[StaticSite]:
 
 
 @pytest.fixture
-async def searching(
-    http: aiohttp.ClientSession, searched_site: StaticSite
-) -> AsyncIterator[Caller]:
+async def searching(http, searched_site):
     """A server whose index is that website."""
     async with LocalServer(
         executor="scripted", search=[searched_site.url], balance_cents=10_000
@@ -61,9 +56,7 @@ async def _content(caller: Caller, searched_site: StaticSite, query: str, **fiel
     return content
 
 
-async def test_a_website_is_read_for_the_passages_that_fit(
-    searching: Caller, searched_site: StaticSite
-):
+async def test_a_website_is_read_for_the_passages_that_fit(searching, searched_site):
     """One click deep by default; passages that do not fit are left out."""
     content = await _content(searching, searched_site, "When do you open?")
 
@@ -71,7 +64,7 @@ async def test_a_website_is_read_for_the_passages_that_fit(
     assert "sisters" not in content
 
 
-async def test_deeper_pages_need_more_depth(searching: Caller, searched_site: StaticSite):
+async def test_deeper_pages_need_more_depth(searching, searched_site):
     """Depth 2 does not reach a page two clicks away; depth 3 does."""
     shallow = await _content(searching, searched_site, "open on holidays", depth=2)
     deep = await _content(searching, searched_site, "open on holidays", depth=3)
@@ -80,7 +73,7 @@ async def test_deeper_pages_need_more_depth(searching: Caller, searched_site: St
     assert "at eight" in deep
 
 
-async def test_pages_are_read_live(searching: Caller, searched_site: StaticSite, tmp_path: Path):
+async def test_pages_are_read_live(searching, searched_site, tmp_path):
     """A page that changes is read in its present form, though the index knew it before."""
     before = await searching.post("/simple-search", json={"query": "founded"})
     (tmp_path / "history.html").write_text("<title>H</title><p>Founded in 1899 by a monk.</p>")
@@ -91,14 +84,14 @@ async def test_pages_are_read_live(searching: Caller, searched_site: StaticSite,
     assert "1911" not in after.json["results"][0]["content"]
 
 
-async def test_at_most_so_many_websites_are_read(searching: Caller):
+async def test_at_most_so_many_websites_are_read(searching):
     """`max_websites` bounds the results."""
     answer = await searching.post("/simple-search", json={"query": "open", "max_websites": 1})
 
     assert len(answer.json["results"]) == 1
 
 
-async def test_a_query_that_nothing_fits(searching: Caller, searched_site: StaticSite):
+async def test_a_query_that_nothing_fits(searching, searched_site):
     """The answer says so."""
     content = await _content(searching, searched_site, "submarines")
 
@@ -106,7 +99,7 @@ async def test_a_query_that_nothing_fits(searching: Caller, searched_site: Stati
     assert (await searching.post("/simple-search", json={"query": "zebra"})).json == {"results": []}
 
 
-async def test_searches_cost_the_published_prices(searching: Caller, searched_site: StaticSite):
+async def test_searches_cost_the_published_prices(searching, searched_site):
     """Before anything is read, for any results."""
     await _content(searching, searched_site, "open", depth=4)
     await searching.post("/simple-search", json={"query": "open", "max_websites": 3, "depth": 2})
@@ -126,7 +119,7 @@ async def test_searches_cost_the_published_prices(searching: Caller, searched_si
         ("/simple-search", {"max_websites": 11}, "max_websites"),
     ],
 )
-async def test_bounds(path: str, fields: dict[str, Any], place: str, searching: Caller):
+async def test_bounds(path, fields, place, searching):
     """Each gets a 422 that names the field, and nothing is charged."""
     body = {"url": "http://127.0.0.1:9/", "query": "x", **fields}
     answer = await searching.post(path, json=body)
@@ -135,7 +128,7 @@ async def test_bounds(path: str, fields: dict[str, Any], place: str, searching: 
     assert (await searching.get("/balance")).json == {"balance": "10000"}
 
 
-async def test_an_unreachable_website_is_reported(searching: Caller):
+async def test_an_unreachable_website_is_reported(searching):
     """With the reason, as a gateway does."""
     answer = await searching.post("/search-url", json={"url": "http://127.0.0.1:9/", "query": "x"})
 
@@ -143,7 +136,7 @@ async def test_an_unreachable_website_is_reported(searching: Caller):
     assert "could not be opened" in answer.json["detail"]
 
 
-async def test_without_a_backend_there_is_no_web_search(caller: Caller):
+async def test_without_a_backend_there_is_no_web_search(caller):
     """A clear 503, and nothing is charged."""
     answer = await caller.post("/simple-search", json={"query": "x"})
 
@@ -152,9 +145,7 @@ async def test_without_a_backend_there_is_no_web_search(caller: Caller):
     assert (await caller.get("/balance")).json == {"balance": "10000"}
 
 
-async def test_addresses_may_come_from_searxng(
-    http: aiohttp.ClientSession, searched_site: StaticSite
-):
+async def test_addresses_may_come_from_searxng(http, searched_site):
     """Its snippets are not used: the pages are read."""
     asked: list[dict[str, str]] = []
 
@@ -192,14 +183,14 @@ async def test_addresses_may_come_from_searxng(
 
 
 @pytest.mark.parametrize("search", ["nowhere", [], ["ftp://x"], "file:///etc"])
-def test_a_backend_that_cannot_be_is_refused(search: Any):
+def test_a_backend_that_cannot_be_is_refused(search):
     """When the server is created."""
     with pytest.raises(ConfigurationError):
         choose_backend(search)
 
 
 async def test_each_website_comes_before_a_second_page_of_one(
-    http: aiohttp.ClientSession, searched_site: StaticSite, tmp_path_factory: pytest.TempPathFactory
+    http, searched_site, tmp_path_factory
 ):
     """The API counts websites: further pages of the best one leave room for the others."""
     other_pages = tmp_path_factory.mktemp("other")
@@ -219,7 +210,7 @@ async def test_each_website_comes_before_a_second_page_of_one(
     assert sorted(sites[:2]) == sorted([searched_site.url, other.url])
 
 
-async def test_an_index_of_nothing_is_made_again_soon(http: aiohttp.ClientSession, tmp_path: Path):
+async def test_an_index_of_nothing_is_made_again_soon(http, tmp_path):
     """A website that is down at the first search is found once it answers."""
     (tmp_path / "index.html").write_text(PAGES["index.html"])
     async with StaticSite(tmp_path) as pages:

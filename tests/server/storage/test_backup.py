@@ -74,7 +74,7 @@ async def _large(caller: Caller, count: int) -> list[str]:
     return created
 
 
-async def test_a_copy_has_all_that_was_answered_before(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_a_copy_has_all_that_was_answered_before(tmp_path, http):
     """Tasks are created meanwhile, and others are answered between two steps of the copying."""
     copy = tmp_path / "copy.db"
     async with _server(tmp_path / "server.db") as server:
@@ -95,12 +95,7 @@ async def test_a_copy_has_all_that_was_answered_before(tmp_path: Path, http: aio
     assert names == ["server.db", "server.db-reserve", "server.db-wal"]
 
 
-async def test_a_server_with_the_copy_has_everything(
-    tmp_path: Path,
-    http: aiohttp.ClientSession,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-):
+async def test_a_server_with_the_copy_has_everything(tmp_path, http, monkeypatch, caplog):
     """Keys, budgets, uploads, schedules, profiles, scripts, webhooks; nothing is reported lost.
 
     A task at work fails, as after a kill.
@@ -169,7 +164,7 @@ async def _everything(caller: Caller, http: aiohttp.ClientSession) -> dict[str, 
     return found
 
 
-async def test_one_copy_at_a_time(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_one_copy_at_a_time(tmp_path, http):
     """A second one is refused until the first has been sent, or its client has gone."""
     async with _server(tmp_path / "server.db") as server:
         caller, client = Caller(server, http), AdminClient(server.url, KEY)
@@ -190,7 +185,7 @@ async def test_one_copy_at_a_time(tmp_path: Path, http: aiohttp.ClientSession):
     assert (after.status, after.body[:15]) == (200, b"SQLite format 3")
 
 
-async def test_a_database_is_closed_while_it_is_copied(tmp_path: Path):
+async def test_a_database_is_closed_while_it_is_copied(tmp_path):
     """The copying ends first, and the next server has the file at once."""
     path = tmp_path / "server.db"
     database = SqliteDatabase(path)
@@ -211,12 +206,7 @@ async def test_a_database_is_closed_while_it_is_copied(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["memory", "postgres"])
-async def test_databases_that_are_not_copied(
-    kind: str,
-    http: aiohttp.ClientSession,
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-):
+async def test_databases_that_are_not_copied(kind, http, request, monkeypatch):
     """One sentence says what to do."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     place = ":memory:" if kind == "memory" else request.getfixturevalue("postgres")
@@ -227,7 +217,7 @@ async def test_databases_that_are_not_copied(
     assert {"memory": "--database server.db", "postgres": "pg_dump"}[kind] in answer.json["detail"]
 
 
-async def test_only_the_operator_gets_a_copy(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_only_the_operator_gets_a_copy(tmp_path, http):
     """The key needs the scope admin, and the client is on the machine of the server."""
     async with _server(tmp_path / "server.db") as server:
         caller = Caller(server, http)

@@ -84,9 +84,7 @@ async def _command(copy: Path, base_url: str) -> Any:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_ten_kills_under_fifty_creations_a_second(
-    tmp_path: Path, http: aiohttp.ClientSession
-):
+async def test_ten_kills_under_fifty_creations_a_second(tmp_path, http):
     """A copy has its name when it is whole, with all that was answered before it was asked for."""
     origin, copies, load = tmp_path / "origin", tmp_path / "copies", _Load()
     origin.mkdir()

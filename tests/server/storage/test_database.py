@@ -6,7 +6,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ async def _names(database: Database) -> list[str]:
 
 
 @pytest.mark.parametrize("is_in_memory", [False, True])
-async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, database_path: Path):
+async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory, database_path):
     """The writes before its failure are undone; the next one is done."""
     database = SqliteDatabase(None if is_in_memory else database_path)
 
@@ -54,7 +53,7 @@ async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, datab
     database.close()
 
 
-async def test_a_transaction_waits_for_nothing(database_path: Path):
+async def test_a_transaction_waits_for_nothing(database_path):
     """Otherwise statements of others would become part of it; nothing of it is written."""
     database = SqliteDatabase(database_path)
 
@@ -79,7 +78,7 @@ async def _add_event(database: Database, event_id: str) -> None:
     )
 
 
-async def test_a_look_up_sees_every_change_made_before_it(database: Database):
+async def test_a_look_up_sees_every_change_made_before_it(database):
     """This applies however many others look up rows meanwhile, whose answers it may share."""
     names = ["changed", *map(str, range(20))]
     for name in names:
@@ -103,7 +102,7 @@ async def test_a_look_up_sees_every_change_made_before_it(database: Database):
         is_over = True
 
 
-async def test_a_look_up_that_is_cancelled_ends_alone(database: Database):
+async def test_a_look_up_that_is_cancelled_ends_alone(database):
     """Others that wait for the same answer get it."""
     await _add_event(database, "a")
     looks = [asyncio.ensure_future(database.by_id("outbox", "id", "a")) for _ in range(30)]
@@ -115,7 +114,7 @@ async def test_a_look_up_that_is_cancelled_ends_alone(database: Database):
 
 
 @pytest.mark.parametrize("text", ["", "unknown", "a\0b", "\x01", "half \ud83d of a pair"])
-async def test_a_look_up_of_any_text(text: str, database: Database):
+async def test_a_look_up_of_any_text(text, database):
     """A text that no row has is not found, and disturbs no other look-up."""
     await _add_event(database, "a")
     ids = ("a", text, "a")
@@ -127,7 +126,7 @@ async def test_a_look_up_of_any_text(text: str, database: Database):
 @pytest.mark.parametrize(
     "text", ["", "plain", "ü 🎉", "a\nb\x7f", "a\0b", "\x01", "half \ud83d of a pair", "\x01\ud83d"]
 )
-async def test_any_text_comes_back(text: str, database: Database):
+async def test_any_text_comes_back(text, database):
     """This includes what databases refuse: NUL, and halves of surrogate pairs."""
     stored = to_text(text)
     found = await database.rows("SELECT :text", text=stored)
@@ -139,7 +138,7 @@ async def test_any_text_comes_back(text: str, database: Database):
 
 @pytest.mark.long
 @pytest.mark.parametrize("size", [0, 1, 2**20, 2**20 + 1, 5 * 2**20])
-async def test_files_are_read_in_parts(size: int, database: Database):
+async def test_files_are_read_in_parts(size, database):
     """Any range of a file of any length; a deleted or unknown file has no facts."""
     files = Files(database)
     content = bytes(number % 251 for number in range(size))
@@ -156,7 +155,7 @@ async def test_files_are_read_in_parts(size: int, database: Database):
     assert await files.get("b", range(5)) == b"other"
 
 
-def test_only_the_owner_can_read_the_file(database_path: Path):
+def test_only_the_owner_can_read_the_file(database_path):
     """Neither a new one, for any mask, nor one that was readable before, nor its log."""
     mask = os.umask(0)
     try:
@@ -174,7 +173,7 @@ def test_only_the_owner_can_read_the_file(database_path: Path):
     assert stat.S_IMODE(database_path.stat().st_mode) == 0o600
 
 
-async def test_a_closed_database_is_one_file(database_path: Path):
+async def test_a_closed_database_is_one_file(database_path):
     """The log is written back, so that the file can be copied without the reserve of its disk."""
     database = SqliteDatabase(database_path)
     await _add(database, "a")
@@ -186,7 +185,7 @@ async def test_a_closed_database_is_one_file(database_path: Path):
     ]
 
 
-async def test_a_second_owner_in_the_same_process(database_path: Path):
+async def test_a_second_owner_in_the_same_process(database_path):
     """It is refused at once; the database is free when the first one has gone."""
     database = SqliteDatabase(database_path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
@@ -200,7 +199,7 @@ async def test_a_second_owner_in_the_same_process(database_path: Path):
 
 
 @pytest.mark.torture
-def test_a_second_owner_in_another_process(database_path: Path):
+def test_a_second_owner_in_another_process(database_path):
     """The same across processes, for an existing database and for a new one."""
     program = (
         "import sys; from browser_use_async.server import LocalServer; "
@@ -221,7 +220,7 @@ def test_a_second_owner_in_another_process(database_path: Path):
     database.close()
 
 
-def test_a_server_that_was_never_started_releases_the_file(database_path: Path):
+def test_a_server_that_was_never_started_releases_the_file(database_path):
     """Closing it, or dropping it, is enough."""
     server = LocalServer(database=database_path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
@@ -231,7 +230,7 @@ def test_a_server_that_was_never_started_releases_the_file(database_path: Path):
     SqliteDatabase(database_path).close()
 
 
-def test_a_server_that_is_refused_takes_no_file(database_path: Path):
+def test_a_server_that_is_refused_takes_no_file(database_path):
     """Settings are refused before the file is locked, so that another server can open it."""
     with pytest.raises(ConfigurationError, match="s3://") as refusal:
         LocalServer(database=database_path, files="a folder")
@@ -249,7 +248,7 @@ def test_a_server_that_is_refused_takes_no_file(database_path: Path):
         (1, "version before 1.0.0"),
     ],
 )
-def test_a_database_of_another_version(database_path: Path, version: int, words: str):
+def test_a_database_of_another_version(database_path, version, words):
     """It is refused before anything is changed, and the error says what to do."""
     SqliteDatabase(database_path).close()
     connection = sqlite3.connect(database_path)
@@ -262,7 +261,7 @@ def test_a_database_of_another_version(database_path: Path, version: int, words:
     assert database_path.read_bytes() == before
 
 
-def test_a_database_of_another_program(database_path: Path):
+def test_a_database_of_another_program(database_path):
     """Its tables and its mode are unchanged."""
     connection = sqlite3.connect(database_path)
     connection.execute("CREATE TABLE theirs (a)")
@@ -292,7 +291,7 @@ def _overwrite(database_path: Path, start: int, content: bytes) -> None:
     ],
     ids=["no database", "overwritten", "cut off", "no tables"],
 )
-async def test_a_damaged_database(damage: Callable[[Path], object], database_path: Path):
+async def test_a_damaged_database(damage, database_path):
     """It is found at the start, before a part of the data is served."""
     database = SqliteDatabase(database_path)
     await _add(database, *map(str, range(200)))
@@ -313,13 +312,13 @@ async def test_a_damaged_database(damage: Callable[[Path], object], database_pat
         ("\x00", "cannot be used: .*; name another file"),
     ],
 )
-def test_a_place_where_no_file_can_be(place: str, words: str, tmp_path: Path):
+def test_a_place_where_no_file_can_be(place, words, tmp_path):
     """The error has the reason, and says what to do."""
     with pytest.raises(ConfigurationError, match=words):
         SqliteDatabase(tmp_path / place)
 
 
-def test_a_read_only_directory(tmp_path: Path):
+def test_a_read_only_directory(tmp_path):
     """Neither a new file nor the log of an existing one can be created there."""
     database_path = tmp_path / "server.db"
     SqliteDatabase(database_path).close()
@@ -333,7 +332,7 @@ def test_a_read_only_directory(tmp_path: Path):
         tmp_path.chmod(0o700)
 
 
-def test_a_read_only_file(database_path: Path):
+def test_a_read_only_file(database_path):
     """It is refused at the start, and unchanged."""
     SqliteDatabase(database_path).close()
     database_path.chmod(0o400)
@@ -343,7 +342,7 @@ def test_a_read_only_file(database_path: Path):
     assert stat.S_IMODE(database_path.stat().st_mode) == 0o400
 
 
-async def test_a_full_disk(database_path: Path):
+async def test_a_full_disk(database_path):
     """A typed error that says what to do, and no partial write; with room it continues."""
     database = SqliteDatabase(database_path)
     (pages,) = (await database.rows("PRAGMA page_count"))[0]
@@ -388,9 +387,7 @@ async def _opened(database_path: Path) -> dict[str, Any]:
         database.close()
 
 
-async def test_secrets_come_back_under_the_key(
-    database_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_secrets_come_back_under_the_key(database_path, monkeypatch):
     """They are sealed meanwhile, and deleted once they are forgotten."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     await _put(database_path, "schedule", "a", {"password": "canary-7531"})
@@ -414,9 +411,7 @@ async def test_secrets_come_back_under_the_key(
         ("", "is not set; start the server with what it had"),
     ],
 )
-def test_secrets_under_another_key(
-    key: str, words: str, database_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_secrets_under_another_key(key, words, database_path, monkeypatch):
     """The server does not start: its schedules would run without their secrets."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     asyncio.run(_put(database_path, "schedule", "a", {"password": "x"}))
@@ -429,9 +424,7 @@ def test_secrets_under_another_key(
     assert database_path.read_bytes() == before
 
 
-async def test_a_secret_opens_in_its_own_place_only(
-    database_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_secret_opens_in_its_own_place_only(database_path, monkeypatch):
     """A program that can write the file cannot give one schedule the secrets of another."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     await _put(database_path, "schedule", "a", {"password": "x"})
@@ -444,7 +437,7 @@ async def test_a_secret_opens_in_its_own_place_only(
         await _opened(database_path)
 
 
-async def test_a_key_that_protects_nothing(database_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_key_that_protects_nothing(database_path, monkeypatch):
     """A short key is refused, and the file is free again."""
     monkeypatch.setenv(KEY_VARIABLE, "short")
     with pytest.raises(ConfigurationError, match="needs 16 characters"):
@@ -454,9 +447,7 @@ async def test_a_key_that_protects_nothing(database_path: Path, monkeypatch: pyt
     SqliteDatabase(database_path).close()
 
 
-async def test_without_a_key_secrets_are_not_kept(
-    database_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+async def test_without_a_key_secrets_are_not_kept(database_path, monkeypatch, caplog):
     """The reason is logged, and the secret is not."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     await _put(database_path, "profile", "a", {"cookies": "canary-7531"})
@@ -467,7 +458,7 @@ async def test_without_a_key_secrets_are_not_kept(
 
 
 @pytest.mark.long
-def test_without_the_package_secrets_are_not_kept(database_path: Path):
+def test_without_the_package_secrets_are_not_kept(database_path):
     """In an interpreter without `cryptography`, the reason names the extra."""
     program = (
         "import sys; from pathlib import Path; sys.modules['cryptography'] = None; "

@@ -4,9 +4,7 @@ import uuid
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 
-import aiohttp
 import attrs
 import pytest
 
@@ -64,7 +62,7 @@ def _hourly() -> CreateScheduledTaskRequest:
 
 
 @pytest.fixture
-async def stores(database: Database) -> Stores:
+async def stores(database):
     """New ones."""
     clock = WallClock()
     sealed = Secrets(database)
@@ -77,7 +75,7 @@ async def stores(database: Database) -> Stores:
     return Stores(database, tasks, account, schedules, clock)
 
 
-async def test_the_second_change_of_a_status_is_refused(stores: Stores):
+async def test_the_second_change_of_a_status_is_refused(stores):
     """The error has the status of the task, which is unchanged."""
     record = await stores.created()
     await stores.tasks.change(record, TaskEvent.START)
@@ -95,7 +93,7 @@ async def test_the_second_change_of_a_status_is_refused(stores: Stores):
     assert (now.status, now.output, now.output_files, now.steps) == ("stopped", None, [], [])
 
 
-async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Stores):
+async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores):
     """Each has its number; an ended task gets none any more."""
     record = await stores.created()
     await stores.tasks.change(record, TaskEvent.START)
@@ -111,7 +109,7 @@ async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Sto
     assert await stores.spent() == now.cost_cents == 6  # the third one, over its limit, is free
 
 
-async def test_a_worker_changes_its_own_tasks_only(stores: Stores):
+async def test_a_worker_changes_its_own_tasks_only(stores):
     """Another's tasks get no start, no steps and no end from it; clients may stop them."""
     tasks = stores.tasks
     record = await stores.created()
@@ -133,7 +131,7 @@ async def test_a_worker_changes_its_own_tasks_only(stores: Stores):
 
 
 @pytest.mark.long
-async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
+async def test_a_run_of_a_schedule_is_claimed_once(stores):
     """In the transaction that creates its task, and not after a change."""
     request = _hourly()
     await stores.schedules.create(request)
@@ -148,7 +146,7 @@ async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     assert await stores.schedules.next_moment() == stores.clock.time + timedelta(hours=1)
 
 
-async def test_without_credit_nothing_is_created(stores: Stores):
+async def test_without_credit_nothing_is_created(stores):
     """Neither a task, nor its number, nor what it was created for."""
     await stores.schedules.create(_hourly())
     (due,) = await stores.schedules.due()
@@ -160,7 +158,7 @@ async def test_without_credit_nothing_is_created(stores: Stores):
     assert len(await stores.schedules.due()) == 1
 
 
-async def test_each_owner_has_tasks_of_their_own(stores: Stores):
+async def test_each_owner_has_tasks_of_their_own(stores):
     """Lists, counts and changes are separate; ids of others are not found."""
     other, changes = stores.tasks.of("other"), Changes()
     if isinstance(stores.database, SqliteDatabase):
@@ -179,7 +177,7 @@ async def test_each_owner_has_tasks_of_their_own(stores: Stores):
 
 
 @pytest.mark.long
-async def test_old_tasks_are_deleted_if_it_is_wanted(http: aiohttp.ClientSession, tmp_path: Path):
+async def test_old_tasks_are_deleted_if_it_is_wanted(http, tmp_path):
     """The oldest first, up to the first that is still to be kept; the list has no gap."""
     clock = WallClock()
     options = {"now": clock, "database": tmp_path / "server.db"}
@@ -210,7 +208,7 @@ async def test_old_tasks_are_deleted_if_it_is_wanted(http: aiohttp.ClientSession
 
 
 @pytest.mark.parametrize("letter", ["é", "\0", "\ud83d"])
-async def test_a_page_reads_only_the_beginning_of_an_output(stores: Stores, letter: str):
+async def test_a_page_reads_only_the_beginning_of_an_output(stores, letter):
     """However the text is stored, the database gives so many characters of it."""
     record = await stores.created()
     await stores.tasks.change(record, TaskEvent.START)

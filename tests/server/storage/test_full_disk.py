@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ Work = Callable[[Database], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path):
     """A disk of some megabytes."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", tmp_path]
     done = subprocess.run(mount, capture_output=True, check=False)
@@ -71,7 +71,7 @@ def _server(disk: Path) -> LocalServer:
     return LocalServer(executor=ScriptedExecutor({}, default=scenario), database=disk / "server.db")
 
 
-async def test_a_key_that_filled_the_disk_is_revoked(disk: Path, http: aiohttp.ClientSession):
+async def test_a_key_that_filled_the_disk_is_revoked(disk, http):
     """It opens nothing any more, also after a restart, and its links are gone."""
     async with _server(disk) as server:
         caller = Caller(server, http, server.api_key)
@@ -98,7 +98,7 @@ async def test_a_key_that_filled_the_disk_is_revoked(disk: Path, http: aiohttp.C
     assert after == {"detail": "The API key was revoked"}
 
 
-async def test_no_client_is_told_where_the_database_is(disk: Path, http: aiohttp.ClientSession):
+async def test_no_client_is_told_where_the_database_is(disk, http):
     """Of a key of its own or of none."""
     async with _server(disk) as server:
         shop = await Caller(server, http, server.api_key).with_new_key("shop")
@@ -115,7 +115,7 @@ async def test_no_client_is_told_where_the_database_is(disk: Path, http: aiohttp
     assert not any(str(disk) in each.text for each in answers)
 
 
-async def test_the_reserve_is_enough_for_hundreds_of_changes(disk: Path):
+async def test_the_reserve_is_enough_for_hundreds_of_changes(disk):
     """It is filled again with what a change left over, and wholly once there is room."""
     database, reserve = SqliteDatabase(disk / "server.db"), disk / "server.db-reserve"
     full = reserve.stat().st_size
@@ -151,7 +151,7 @@ async def test_the_reserve_is_enough_for_hundreds_of_changes(disk: Path):
     assert reserve.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_copy_that_has_no_room_is_refused(disk: Path, http: aiohttp.ClientSession):
+async def test_a_copy_that_has_no_room_is_refused(disk, http):
     """Before it takes the room that the server's own work needs; nothing is left of it."""
     async with _server(disk) as server:
         caller = Caller(server, http)
@@ -165,7 +165,7 @@ async def test_a_copy_that_has_no_room_is_refused(disk: Path, http: aiohttp.Clie
     assert names == ["rubbish", "server.db", "server.db-reserve", "server.db-wal"]
 
 
-async def test_a_copy_onto_a_full_disk(disk: Path, tmp_path_factory: pytest.TempPathFactory):
+async def test_a_copy_onto_a_full_disk(disk, tmp_path_factory):
     """The command says so in a sentence, and nothing is left of the copy."""
     place = tmp_path_factory.mktemp("server") / "server.db"
     scenario = Scenario(steps=(), output="", files={"large.bin": bytes(9_000_000)})

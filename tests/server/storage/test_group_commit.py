@@ -1,7 +1,6 @@
 """Transactions on SQLite that are committed together and fail separately."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ _NAMES = "SELECT name FROM server_keys ORDER BY name"
 
 
 @pytest.fixture
-async def gathering(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+async def gathering(tmp_path):
     """A database in a file, as of a running server."""
     made = SqliteDatabase(tmp_path / "tasks.db")
     made.gather()
@@ -52,9 +51,7 @@ async def _names(gathering: Database) -> list[str]:
     return [name for (name,) in await gathering.rows(_NAMES)]
 
 
-async def test_what_is_written_at_once_is_committed_together(
-    gathering: SqliteDatabase, tmp_path: Path
-) -> None:
+async def test_what_is_written_at_once_is_committed_together(gathering, tmp_path):
     """Fifty transactions of one turn of the loop are one commit, and each has its result."""
     names = [f"{number:02}" for number in range(50)]
     await _add(gathering, "before")
@@ -66,9 +63,7 @@ async def test_what_is_written_at_once_is_committed_together(
     assert _commits(tmp_path / "tasks.db-wal") == before + 1
 
 
-async def test_one_after_the_other_each_has_its_commit(
-    gathering: SqliteDatabase, tmp_path: Path
-) -> None:
+async def test_one_after_the_other_each_has_its_commit(gathering, tmp_path):
     """The control of the test above: a transaction that is awaited is committed then."""
     await _add(gathering, "before")
     before = _commits(tmp_path / "tasks.db-wal")
@@ -80,9 +75,7 @@ async def test_one_after_the_other_each_has_its_commit(
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-async def test_one_that_fails_undoes_none_of_the_others(
-    gathering: SqliteDatabase, failing: int
-) -> None:
+async def test_one_that_fails_undoes_none_of_the_others(gathering, failing):
     """When one of three transactions fails, the others are committed, and only it has the error."""
     heard: list[str] = []
     gathering.heard = lambda subject, _news: heard.append(subject)
@@ -97,9 +90,7 @@ async def test_one_that_fails_undoes_none_of_the_others(
     assert (await _names(gathering), heard) == (stay, stay)
 
 
-async def test_a_read_in_between_sees_what_is_committed(
-    gathering: SqliteDatabase, tmp_path: Path
-) -> None:
+async def test_a_read_in_between_sees_what_is_committed(gathering, tmp_path):
     """A read while a transaction waits for its commit commits first, and sees it."""
     await _add(gathering, "before")
     log = tmp_path / "tasks.db-wal"
@@ -115,7 +106,7 @@ async def test_a_read_in_between_sees_what_is_committed(
     assert await writing == ["a", "b"]
 
 
-async def test_a_disk_that_is_full_at_the_commit_fails_all(gathering: SqliteDatabase) -> None:
+async def test_a_disk_that_is_full_at_the_commit_fails_all(gathering):
     """If one of a group has no room, no transaction of it reports success."""
     await _add(gathering, "before")
     pages = (await gathering.rows("PRAGMA page_count"))[0][0]
@@ -134,9 +125,7 @@ async def test_a_disk_that_is_full_at_the_commit_fails_all(gathering: SqliteData
     assert await _add(gathering, "later") == "later"
 
 
-async def test_a_caller_that_is_cancelled_leaves_the_others_alone(
-    gathering: SqliteDatabase,
-) -> None:
+async def test_a_caller_that_is_cancelled_leaves_the_others_alone(gathering):
     """One of two callers that wait for the same commit is cancelled, and the other one returns."""
     one, other = (asyncio.ensure_future(_add(gathering, name)) for name in ("one", "other"))
     await asyncio.sleep(0)
@@ -149,7 +138,7 @@ async def test_a_caller_that_is_cancelled_leaves_the_others_alone(
     assert await _names(gathering) == ["one", "other"]
 
 
-async def test_calls_that_create_tasks_share_their_commits(tmp_path: Path) -> None:
+async def test_calls_that_create_tasks_share_their_commits(tmp_path):
     """Forty tasks that are created at once need fewer commits than there are tasks."""
     executor = ScriptedExecutor({"hang": Scenario(steps=(), hangs=True)})
     log = tmp_path / "tasks.db-wal"

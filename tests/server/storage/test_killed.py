@@ -58,7 +58,7 @@ async def _served(path: Path, http: aiohttp.ClientSession, port: int = 0) -> Asy
 
 
 @pytest.mark.torture
-async def test_kill_with_fifty_tasks_at_work(tmp_path: Path, http: aiohttp.ClientSession):
+async def test_kill_with_fifty_tasks_at_work(tmp_path, http):
     """No reported task, step or file is lost; interrupted tasks say so; one run was due."""
     path = tmp_path / "server.db"
     async with _served(path, http) as client:

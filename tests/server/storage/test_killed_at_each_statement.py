@@ -98,20 +98,20 @@ async def _assert_exact(folder: Path, receiver: Receiver, first: int, stride: in
 
 
 @pytest.mark.long
-async def test_some_statements(tmp_path: Path, receiver: Receiver) -> None:
+async def test_some_statements(tmp_path, receiver):
     """Money, steps, webhooks and schedules are exact after a death at every 15th statement."""
     await _assert_exact(tmp_path, receiver, 48, 15)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(600)
-async def test_each_statement(tmp_path: Path, receiver: Receiver) -> None:
+async def test_each_statement(tmp_path, receiver):
     """The same at each statement, also at those that create the tables of a new file."""
     await _assert_exact(tmp_path, receiver, 1, 1)
 
 
 @pytest.mark.long
-async def test_without_transactions(tmp_path: Path, receiver: Receiver) -> None:
+async def test_without_transactions(tmp_path, receiver):
     """The control: where each statement is committed alone, a death leaves half of a change."""
     async with aclosing(_points(tmp_path, receiver, 62, 1, "none")) as found:
         async for _point, problems in found:

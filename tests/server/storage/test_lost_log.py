@@ -67,9 +67,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_a_lost_log_is_warned_of(
-    damage: str, database_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_lost_log_is_warned_of(damage, database_path, caplog):
     """Once, with the names of both files; later writes are kept and cause no warning."""
     database = SqliteDatabase(database_path)
     await fill(database)
@@ -87,9 +85,7 @@ async def test_a_lost_log_is_warned_of(
 
 
 @pytest.mark.parametrize("count", [0, 1, ROWS, 1000])
-async def test_a_death_with_its_log_loses_nothing(
-    count: int, database_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_death_with_its_log_loses_nothing(count, database_path, caplog):
     """Whether or not the log began anew; nor does another death after that."""
     database = SqliteDatabase(database_path)
     await fill(database, count, size=3000)
@@ -99,9 +95,7 @@ async def test_a_death_with_its_log_loses_nothing(
     assert await open_again(again, caplog) == (count, [])
 
 
-async def test_a_death_in_the_middle_of_a_write_is_no_loss(
-    database_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_death_in_the_middle_of_a_write_is_no_loss(database_path, caplog):
     """The written part of a transaction that was never committed is no damage."""
     database = SqliteDatabase(database_path)
     await fill(database)
@@ -119,9 +113,7 @@ async def test_a_death_in_the_middle_of_a_write_is_no_loss(
         assert await open_again(copy, caplog) == (ROWS, [])
 
 
-async def test_a_copy_of_a_closed_database_is_whole(
-    database_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_copy_of_a_closed_database_is_whole(database_path, caplog):
     """A backup of one file, and a server that was dropped without being closed."""
     database = SqliteDatabase(database_path)
     await fill(database)
@@ -137,7 +129,7 @@ async def test_a_copy_of_a_closed_database_is_whole(
 
 
 @pytest.mark.long
-async def test_serve_warns_of_it(database_path: Path) -> None:
+async def test_serve_warns_of_it(database_path):
     """On stderr, when it starts without the log of the server that was killed."""
 
     async def started() -> asyncio.subprocess.Process:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import obstore
 import pytest
 from obstore.store import S3Store
@@ -31,7 +29,7 @@ URL = "s3://files/of/the-server"
 
 
 @pytest.fixture(scope="module")
-def storage_address() -> Iterator[str]:
+def storage_address():
     """The address of an object storage on this machine."""
     from moto.server import ThreadedMotoServer  # takes a second, which only these tests pay
 
@@ -43,9 +41,7 @@ def storage_address() -> Iterator[str]:
 
 
 @pytest.fixture
-async def bucket(
-    storage_address: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
-) -> S3Store:
+async def bucket(storage_address, monkeypatch, http):
     """An empty bucket, which the environment names."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "id-of-the-tests",
@@ -83,7 +79,7 @@ async def _link(caller: Caller, task: str) -> str:
 
 
 @pytest.mark.long
-async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohttp.ClientSession):
+async def test_files_are_moved_and_read_from_there(bucket, http):
     """The whole file and a range, by the same link as before."""
     async with _server() as server:
         caller = Caller(server, http)
@@ -104,7 +100,7 @@ async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohtt
 
 
 @pytest.mark.long
-async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohttp.ClientSession):
+async def test_replaced_files_leave_nothing_behind(bucket, http):
     """An upload of the same name replaces the object, and the same content keeps it."""
     async with _server() as server:
         caller = Caller(server, http)
@@ -164,7 +160,7 @@ async def test_files_that_are_replaced_while_they_are_moved():
 
 @pytest.mark.long
 async def test_files_of_a_shared_database_are_moved_and_deleted(
-    bucket: S3Store, http: aiohttp.ClientSession, postgres: str, monkeypatch: pytest.MonkeyPatch
+    bucket, http, postgres, monkeypatch
 ):
     """From PostgreSQL by one server at a time; deletions within transactions are included."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
@@ -184,9 +180,7 @@ async def test_files_of_a_shared_database_are_moved_and_deleted(
 
 
 @pytest.mark.long
-async def test_a_server_without_its_object_storage_says_what_is_missing(
-    bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
-):
+async def test_a_server_without_its_object_storage_says_what_is_missing(bucket, http, tmp_path):
     """A file that was moved is not empty; with the storage it can be read again."""
     database = tmp_path / "server.db"
     async with _server(database) as server:
@@ -208,9 +202,7 @@ async def test_a_server_without_its_object_storage_says_what_is_missing(
 
 
 @pytest.mark.long
-async def test_files_stay_in_the_database_while_the_storage_refuses(
-    bucket: S3Store, http: aiohttp.ClientSession, storage_address: str
-):
+async def test_files_stay_in_the_database_while_the_storage_refuses(bucket, http, storage_address):
     """Tasks continue and their files can be read; they are moved when a bucket exists again."""
     async with _server() as server:
         caller = Caller(server, http)
@@ -234,9 +226,7 @@ async def test_files_stay_in_the_database_while_the_storage_refuses(
         ("s3://", "must be s3://bucket/prefix"),
     ],
 )
-async def test_storage_that_cannot_be_used_is_an_error_at_the_start(
-    url: str, says: str, bucket: S3Store
-):
+async def test_storage_that_cannot_be_used_is_an_error_at_the_start(url, says, bucket):
     """Before the first task; the error says what to check, without the credentials."""
     with pytest.raises(ConfigurationError, match=says) as caught:
         async with _server(files=url):
@@ -245,7 +235,7 @@ async def test_storage_that_cannot_be_used_is_an_error_at_the_start(
     assert "secret-of-the-tests" not in str(caught.value)
 
 
-async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
+async def test_object_storage_needs_its_extra(monkeypatch):
     """The error names it."""
     import sys
 
@@ -277,9 +267,7 @@ async def _upload(caller: Caller, bucket: S3Store) -> None:
 
 
 @pytest.mark.long
-async def test_tasks_that_wait_for_their_files_are_counted(
-    bucket: S3Store, http: aiohttp.ClientSession
-):
+async def test_tasks_that_wait_for_their_files_are_counted(bucket, http):
     """Of several that are created at once only as many begin as there are slots."""
     executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=0, hangs=True))
     async with LocalServer(executor=executor, files=URL, max_concurrent_tasks=2) as server:
@@ -294,7 +282,7 @@ async def test_tasks_that_wait_for_their_files_are_counted(
 
 @pytest.mark.long
 async def test_a_file_that_is_replaced_while_a_task_gets_its_files_is_whole(
-    bucket: S3Store, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    bucket, http, monkeypatch
 ):
     """It is one of the two files, and never a part of one with the length of the other."""
     gets, may_go_on, get = asyncio.Event(), asyncio.Event(), ObjectStore.get
@@ -322,9 +310,7 @@ async def test_a_file_that_is_replaced_while_a_task_gets_its_files_is_whole(
 
 
 @pytest.mark.long
-async def test_simultaneous_changes_of_a_schedule_are_both_made(
-    bucket: S3Store, http: aiohttp.ClientSession
-):
+async def test_simultaneous_changes_of_a_schedule_are_both_made(bucket, http):
     """One that waits for a file does not undo another one."""
     async with _server() as server:
         caller = Caller(server, http)
@@ -341,9 +327,7 @@ async def test_simultaneous_changes_of_a_schedule_are_both_made(
 
 
 @pytest.mark.long
-async def test_a_schedule_without_its_file_delays_no_other(
-    bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
-):
+async def test_a_schedule_without_its_file_delays_no_other(bucket, http, tmp_path):
     """Its run waits for the storage, and those that are due after it take place."""
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
     database = tmp_path / "server.db"
@@ -363,9 +347,7 @@ async def test_a_schedule_without_its_file_delays_no_other(
 
 
 @pytest.mark.long
-async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
-    bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
-):
+async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(bucket, http, tmp_path):
     """It fails with the reason, if it had not begun; others still wait for their start."""
     database = tmp_path / "server.db"
     async with LocalServer(executor=NeverBegun(), database=database, files=URL) as server:
@@ -383,9 +365,7 @@ async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
 
 
 @pytest.mark.long
-async def test_a_task_of_a_fleet_whose_file_is_gone_fails(
-    bucket: S3Store, http: aiohttp.ClientSession, postgres: str, monkeypatch: pytest.MonkeyPatch
-):
+async def test_a_task_of_a_fleet_whose_file_is_gone_fails(bucket, http, postgres, monkeypatch):
     """With the reason, and it does not keep its slot from other tasks."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     key = "bu_of-the-tests-of-files"

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -42,7 +41,7 @@ Starting = Callable[..., AbstractAsyncContextManager[Caller]]
 
 
 @pytest.fixture
-def starting(database_path: Path, http: aiohttp.ClientSession) -> Starting:
+def starting(database_path, http):
     """Starts a server on the file, with the same key each time."""
 
     @asynccontextmanager
@@ -68,7 +67,7 @@ async def _everything(caller: Caller) -> list[Any]:
     return [tasks_before.replace(caller.server.url, "URL"), len(tasks)]
 
 
-async def test_tasks_are_answered_as_before(starting: Starting):
+async def test_tasks_are_answered_as_before(starting):
     """Order, pages, steps, output, metadata, public page, counts and balance."""
     async with starting() as caller:
         for number in range(12):
@@ -90,7 +89,7 @@ async def test_tasks_are_answered_as_before(starting: Starting):
     assert [row["id"] for row in rows] == [newest, task_id]
 
 
-async def test_files_are_the_same_bytes(starting: Starting):
+async def test_files_are_the_same_bytes(starting):
     """Pictures, white pages and output files, also an empty one."""
     async with starting() as caller:
         pictured = await caller.create(metadata={"scenario": "pictured"})
@@ -121,7 +120,7 @@ async def _files(caller: Caller, pictured: str, plain: str) -> list[bytes]:
     return [answer.body for answer in answers]
 
 
-async def test_links_outlive_a_restart(starting: Starting):
+async def test_links_outlive_a_restart(starting):
     """Until they expire: the key that signs them is in the database."""
     clock = WallClock()
     async with starting(now=clock) as caller:
@@ -138,7 +137,7 @@ async def test_links_outlive_a_restart(starting: Starting):
     assert expired.status == 403
 
 
-async def test_tasks_at_work_have_failed(starting: Starting):
+async def test_tasks_at_work_have_failed(starting):
     """Created, running and paused ones, with the reason as their last step and in a picture."""
     async with starting() as caller:
         ended = await caller.create()
@@ -165,7 +164,7 @@ async def test_tasks_at_work_have_failed(starting: Starting):
     assert [task["finished_at"] for task in again] == [task["finished_at"] for task in tasks_before]
 
 
-async def test_pictures_are_not_read_at_the_start(starting: Starting, database_path: Path):
+async def test_pictures_are_not_read_at_the_start(starting, database_path):
     """After a restart no bytes of past tasks are in memory; they are read on request."""
     size = 8 * 1024 * 1024
     queue = FromQueue()
@@ -186,7 +185,7 @@ async def test_pictures_are_not_read_at_the_start(starting: Starting, database_p
     assert len(content) == size
 
 
-async def test_schedules_profiles_and_uploads(starting: Starting):
+async def test_schedules_profiles_and_uploads(starting):
     """The other sections outlive a restart too, and no second default profile appears."""
     async with starting() as caller:
         profile = (await caller.post("/browser-profiles", json={"profile_name": "mine"})).json
@@ -210,7 +209,7 @@ async def test_schedules_profiles_and_uploads(starting: Starting):
     assert tasks_before["user_uploaded_files"] == ["a.txt"]
 
 
-async def test_a_used_link_stays_used(starting: Starting):
+async def test_a_used_link_stays_used(starting):
     """After a restart a link for an upload accepts the same bytes again, and no other ones."""
     upload = {"file_name": "a.txt", "content_type": "text/plain"}
     headers = {"Content-Type": "text/plain"}
@@ -255,9 +254,7 @@ async def _use_secrets(caller: Caller, queue: FromQueue) -> str:
 
 
 @pytest.mark.long
-async def test_no_secret_is_on_disk_in_clear(
-    starting: Starting, database_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_no_secret_is_on_disk_in_clear(starting, database_path, monkeypatch):
     """With a key they come back, and neither file nor log shows them at any time."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     queue = FromQueue()
@@ -286,9 +283,7 @@ async def test_no_secret_is_on_disk_in_clear(
     assert list(assignment.cookies) == list(COOKIES)
 
 
-async def test_secrets_go_when_the_task_begins(
-    starting: Starting, database_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_secrets_go_when_the_task_begins(starting, database_path, monkeypatch):
     """Sealed in the database while a task waits, and deleted once it runs."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     secrets = {"password": "canary-7531"}
@@ -314,10 +309,7 @@ def _sealed(database_path: Path) -> int:
 
 
 async def test_without_a_key_schedules_with_secrets_are_refused(
-    starting: Starting,
-    database_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    starting, database_path, monkeypatch, caplog
 ):
     """With the reason; cookies are not stored, which the log says, and nothing is in clear."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
@@ -339,7 +331,7 @@ async def test_without_a_key_schedules_with_secrets_are_refused(
     assert tasks_before["browser_data"] == {"cookies": []}
 
 
-async def test_in_memory_nothing_is_refused(http: aiohttp.ClientSession):
+async def test_in_memory_nothing_is_refused(http):
     """Schedules with secrets are accepted by servers without a file, as before."""
     async with LocalServer(executor=FromQueue()) as server:
         assert (await Caller(server, http).post("/scheduled-task", json=SCHEDULE)).status == 200

@@ -1,10 +1,9 @@
 """Servers on a database of each kind, which keep submission keys."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
@@ -20,9 +19,7 @@ _HANGS = Scenario(steps=("Wait",), step_seconds=0, hangs=True)
 
 
 @pytest.fixture
-async def restart(
-    place: str, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Serve]:
+async def restart(place, http, monkeypatch):
     """Start another server there; the one before is closed, unless both are to run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     async with AsyncExitStack() as stack:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.server.calling import Caller
-from tests.server.conftest import Start
 from tests.server.fleet.conftest import eventually, stored_rows
 
 pytestmark = pytest.mark.long
@@ -23,7 +22,7 @@ async def _says_so(caller: Caller) -> bool:
     return "Idempotency-Key-Supported" in answer.headers
 
 
-async def test_a_repeat_at_another_server(start: Start):
+async def test_a_repeat_at_another_server(start):
     """It finds the task of the first one."""
     one, two = await start(role="api"), await start(role="api")
     first, again = await _submit(one), await _submit(two)
@@ -32,7 +31,7 @@ async def test_a_repeat_at_another_server(start: Start):
     assert "Idempotency-Replayed" in again.headers
 
 
-async def test_many_at_once_at_two_servers(start: Start):
+async def test_many_at_once_at_two_servers(start):
     """One of them is first, and the others wait for it."""
     servers = [await start(role="api"), await start(role="api")]
     answers = await asyncio.gather(*(_submit(each) for each in servers * 50))
@@ -44,7 +43,7 @@ async def test_many_at_once_at_two_servers(start: Start):
     assert page.json["total_count"] == 1
 
 
-async def test_one_without_keys_that_comes_back(start: Start, postgres: str):
+async def test_one_without_keys_that_comes_back(start, postgres):
     """It stood still while the others started; they say no more that they keep keys, and do."""
     caller = await start(lease=10)
     before = await _says_so(caller)
@@ -66,7 +65,7 @@ async def test_one_without_keys_that_comes_back(start: Start, postgres: str):
     await eventually(lambda: _says_so(caller))
 
 
-async def test_one_that_was_killed(start: Start, postgres: str):
+async def test_one_that_was_killed(start, postgres):
     """A minute and a half after its last announcement it does not count any more."""
     await start(lease=10)
     supporting = stored_rows(

@@ -59,7 +59,7 @@ def _assert_exact(outcomes: list[Outcome]) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", CALLS)
-async def test_a_submission_killed_at_each_statement(path: str, tmp_path: Path):
+async def test_a_submission_killed_at_each_statement(path, tmp_path):
     """Nothing is created twice, and nothing that was answered is lost."""
     outcomes = await _outcomes(str(tmp_path / "server.db"), path)
 
@@ -68,7 +68,7 @@ async def test_a_submission_killed_at_each_statement(path: str, tmp_path: Path):
 
 
 @pytest.mark.long
-async def test_keys_that_are_written_later(tmp_path: Path):
+async def test_keys_that_are_written_later(tmp_path):
     """The control: outside of the transaction, a death in between leaves a task without its key."""
     outcomes = await _outcomes(str(tmp_path / "server.db"), "/run-task", keys="late")
 
@@ -78,7 +78,7 @@ async def test_keys_that_are_written_later(tmp_path: Path):
 @pytest.mark.torture
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", CALLS)
-async def test_the_same_on_postgresql(path: str, postgres: str, monkeypatch: pytest.MonkeyPatch):
+async def test_the_same_on_postgresql(path, postgres, monkeypatch):
     """The repeat waits for the end of what the dead server has begun."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     _assert_exact(await _outcomes(postgres, path))
@@ -86,7 +86,7 @@ async def test_the_same_on_postgresql(path: str, postgres: str, monkeypatch: pyt
 
 @pytest.mark.torture
 @pytest.mark.timeout(600)
-async def test_late_keys_on_postgresql(postgres: str, monkeypatch: pytest.MonkeyPatch):
+async def test_late_keys_on_postgresql(postgres, monkeypatch):
     """The control."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     outcomes = await _outcomes(postgres, "/run-task", keys="late")

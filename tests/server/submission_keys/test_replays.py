@@ -8,7 +8,6 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from tests.server.calling import Answer, Caller
-from tests.server.submission_keys.conftest import Serve
 
 SCHEDULE = {
     "task": "Look", "schedule_type": "interval", "interval_minutes": 525_600,
@@ -44,7 +43,7 @@ async def _tasks(caller: Caller) -> Any:
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_a_repeat_is_answered_as_before(path: str, restart: Serve):
+async def test_a_repeat_is_answered_as_before(path, restart):
     """The same bytes, marked as a replay; nothing is created or paid for, also not later."""
     caller = await restart()
     first = await _submit(caller, path=path)
@@ -60,7 +59,7 @@ async def test_a_repeat_is_answered_as_before(path: str, restart: Serve):
     assert await _counts(restarted) == counts
 
 
-async def test_calls_and_owners_have_keys_of_their_own(restart: Serve):
+async def test_calls_and_owners_have_keys_of_their_own(restart):
     """The same key is another one in another call, and for another owner."""
     caller = await restart()
     other = await caller.with_new_key("shop")
@@ -71,7 +70,7 @@ async def test_calls_and_owners_have_keys_of_their_own(restart: Serve):
     assert await _tasks(caller) == await _tasks(other) == 1
 
 
-async def test_requests_that_say_the_same_are_equal(restart: Serve):
+async def test_requests_that_say_the_same_are_equal(restart):
     """A published default may be missing, null is no value, and the SDK's pairs are ignored."""
     caller = await restart()
     first = await _submit(caller, metadata={"team": "a", "bu_async.token": "1"})
@@ -88,7 +87,7 @@ async def test_requests_that_say_the_same_are_equal(restart: Serve):
     assert {each.body for each in answers} == {first.body}
 
 
-async def test_another_value_of_a_secret_is_the_same_request(restart: Serve):
+async def test_another_value_of_a_secret_is_the_same_request(restart):
     """The server keeps nothing from which a value could be guessed, also after a restart."""
     caller = await restart()
     first = await _submit(caller, secrets={"p": "hunter2", "q": "swordfish"})
@@ -111,9 +110,7 @@ async def test_another_value_of_a_secret_is_the_same_request(restart: Serve):
         ("/browser-profiles", {"description": "x"}, {"proxy": False}, "description proxy"),
     ],
 )
-async def test_another_request_is_refused(
-    path: str, first: dict[str, Any], other: dict[str, Any], names: str, restart: Serve
-):
+async def test_another_request_is_refused(path, first, other, names, restart):
     """With the id of what was created, and the names of differing fields, but no value."""
     caller = await restart()
     created = await _submit(caller, path=path, **first)
@@ -138,7 +135,7 @@ async def test_another_request_is_refused(
     "header",
     ["", '""', '"', '"a', '"a\\b"', "a b", f'"{"x" * 256}"', '%"a%0ab"', '%"%ff"', "grün", '"\t"'],
 )
-async def test_what_is_no_key_is_refused(header: str, caller: Caller):
+async def test_what_is_no_key_is_refused(header, caller):
     """With the rule, and before anything is created."""
     refused = await _submit(caller, header)
 
@@ -151,7 +148,7 @@ async def test_what_is_no_key_is_refused(header: str, caller: Caller):
     assert await _tasks(caller) == 0
 
 
-async def test_two_headers_are_refused(caller: Caller):
+async def test_two_headers_are_refused(caller):
     """It is unknown which of them is meant."""
     headers = [("Idempotency-Key", '"a"'), ("Idempotency-Key", '"b"')]
     async with (
@@ -168,7 +165,7 @@ async def test_two_headers_are_refused(caller: Caller):
     assert await _tasks(caller) == 0
 
 
-async def test_a_key_has_several_spellings(caller: Caller):
+async def test_a_key_has_several_spellings(caller):
     """A token without quotes, as other clients send it, and a display string are the same text."""
     answers = [await _submit(caller, key) for key in ("a7", '"a7"', '%"a7"')]
     foreign = [await _submit(caller, key) for key in ('%"gr%c3%bcn"', '%"gr%c3%bcn"')]
@@ -178,7 +175,7 @@ async def test_a_key_has_several_spellings(caller: Caller):
 
 
 @pytest.mark.long
-async def test_two_hundred_at_once_create_one_task(restart: Serve):
+async def test_two_hundred_at_once_create_one_task(restart):
     """One is executed, and the others wait for it."""
     caller = await restart()
     answers = await asyncio.gather(*(_submit(caller) for _ in range(200)))
@@ -189,7 +186,7 @@ async def test_two_hundred_at_once_create_one_task(restart: Serve):
     assert await _tasks(caller) == 1
 
 
-async def test_a_repeat_is_never_refused(restart: Serve):
+async def test_a_repeat_is_never_refused(restart):
     """Neither while all slots are in use, nor without credit."""
     caller = await restart(max_concurrent_tasks=1, balance_cents=1)
     first = await _submit(caller, task="hangs")
@@ -201,7 +198,7 @@ async def test_a_repeat_is_never_refused(restart: Serve):
     assert first.body == again.body
 
 
-async def test_a_repeat_while_slots_are_full(restart: Serve):
+async def test_a_repeat_while_slots_are_full(restart):
     """It needs no slot."""
     caller = await restart(max_concurrent_tasks=1)
     answers = [await _submit(caller, task="hangs") for _ in range(3)]
@@ -211,7 +208,7 @@ async def test_a_repeat_while_slots_are_full(restart: Serve):
     assert len({each.body for each in answers}) == 1
 
 
-async def test_a_refused_call_leaves_its_key_free(restart: Serve):
+async def test_a_refused_call_leaves_its_key_free(restart):
     """Its transaction was rolled back, or did not begin."""
     caller = await restart(max_concurrent_tasks=1)
     running = await _submit(caller, '"running"', task="hangs")
@@ -225,7 +222,7 @@ async def test_a_refused_call_leaves_its_key_free(restart: Serve):
 
 
 @pytest.mark.parametrize("path", ["/scheduled-task", "/browser-profiles"])
-async def test_a_key_goes_with_what_it_has_created(path: str, restart: Serve):
+async def test_a_key_goes_with_what_it_has_created(path, restart):
     """After a deletion the same call creates something new."""
     caller = await restart()
     first = (await _submit(caller, path=path)).json
@@ -237,7 +234,7 @@ async def test_a_key_goes_with_what_it_has_created(path: str, restart: Serve):
     assert second.json != first
 
 
-async def test_a_profile_is_answered_as_it_was_created(restart: Serve):
+async def test_a_profile_is_answered_as_it_was_created(restart):
     """This is so also where it was changed later."""
     caller = await restart()
     first = await _submit(caller, path="/browser-profiles")
@@ -248,7 +245,7 @@ async def test_a_profile_is_answered_as_it_was_created(restart: Serve):
     assert again.body == first.body
 
 
-async def test_the_list_says_that_keys_are_kept(caller: Caller):
+async def test_the_list_says_that_keys_are_kept(caller):
     """It echoes a key, which has no other effect there; other calls do not announce keys."""
     plain = await caller.get("/tasks")
     asked = await caller.get("/tasks", headers={"Idempotency-Key": '"a"'})
@@ -262,7 +259,7 @@ async def test_the_list_says_that_keys_are_kept(caller: Caller):
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_without_a_key_nothing_is_the_same(path: str, caller: Caller):
+async def test_without_a_key_nothing_is_the_same(path, caller):
     """Each call creates something."""
     answers = [await _submit(caller, None, path) for _ in range(2)]
 
@@ -270,7 +267,7 @@ async def test_without_a_key_nothing_is_the_same(path: str, caller: Caller):
     assert answers[0].body != answers[1].body
 
 
-async def test_a_server_without_keys(http: aiohttp.ClientSession):
+async def test_a_server_without_keys(http):
     """It ignores the header, as other servers of v1 do."""
     async with LocalServer(executor="scripted", submission_keys=False) as server:
         caller = Caller(server, http)

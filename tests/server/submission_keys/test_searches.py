@@ -1,7 +1,6 @@
 """A search with a key is paid once, and its answer is kept for the key."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.server.calling import Answer, Caller
-from tests.server.conftest import Start as StartFleet
 from tests.server.fleet.conftest import eventually
-from tests.server.submission_keys.conftest import Serve
 from tests.support.patience import until
 from tests.support.wall_clock import WallClock
 
@@ -46,7 +43,7 @@ class Site:
 
 
 @pytest.fixture
-async def counted_site() -> AsyncIterator[Site]:
+async def counted_site():
     """The website."""
     counted_site = Site()
     application = web.Application()
@@ -82,7 +79,7 @@ def _is_replay(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, counted_site: Site):
+async def test_a_repeat_is_answered_as_before(path, restart, counted_site):
     """The same bytes, also after a restart; nothing is read or paid once more."""
     caller = await restart(search=[counted_site.url])
     before = await _cents(caller)
@@ -103,7 +100,7 @@ async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, counted
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_each_search_without_a_key_is_paid(path: str, restart: Serve, counted_site: Site):
+async def test_each_search_without_a_key_is_paid(path, restart, counted_site):
     """So is each with a key of its own, each other call, and each owner."""
     caller = await restart(search=[counted_site.url])
     other = await caller.with_new_key("shop")
@@ -121,7 +118,7 @@ async def test_each_search_without_a_key_is_paid(path: str, restart: Serve, coun
     assert before - await _cents(caller) == 5 * price
 
 
-async def test_another_search_with_a_key_is_refused(restart: Serve, counted_site: Site):
+async def test_another_search_with_a_key_is_refused(restart, counted_site):
     """With the names of the fields that differ, and without a charge."""
     caller = await restart()
     first = await _search(caller, counted_site)
@@ -141,7 +138,7 @@ async def test_another_search_with_a_key_is_refused(restart: Serve, counted_site
     assert await _cents(caller) == paid
 
 
-async def test_a_search_waits_for_the_one_in_progress(restart: Serve, counted_site: Site):
+async def test_a_search_waits_for_the_one_in_progress(restart, counted_site):
     """The website is read once for all of them; another search does not wait."""
     caller = await restart()
     counted_site.opened.clear()
@@ -160,7 +157,7 @@ async def test_a_search_waits_for_the_one_in_progress(restart: Serve, counted_si
     assert before - await _cents(caller) == 2
 
 
-async def test_a_search_that_failed_is_tried_again_unpaid(restart: Serve, counted_site: Site):
+async def test_a_search_that_failed_is_tried_again_unpaid(restart, counted_site):
     """The key is paid; the first answer with something found is kept."""
     caller = await restart()
     counted_site.status = 500
@@ -175,7 +172,7 @@ async def test_a_search_that_failed_is_tried_again_unpaid(restart: Serve, counte
     assert before - await _cents(caller) == 2
 
 
-async def test_a_refused_search_leaves_its_key_free(restart: Serve, counted_site: Site):
+async def test_a_refused_search_leaves_its_key_free(restart, counted_site):
     """Nothing was paid for it."""
     caller = await restart()
     poor = await caller.with_new_key("shop", budget_cents=1)
@@ -193,7 +190,7 @@ async def test_a_refused_search_leaves_its_key_free(restart: Serve, counted_site
     assert [(each.status, _is_replay(each)) for each in found] == [(200, False)] * 2
 
 
-async def test_a_server_that_ends_while_it_searches(restart: Serve, counted_site: Site):
+async def test_a_server_that_ends_while_it_searches(restart, counted_site):
     """The repeat is carried out, and not paid a second time."""
     caller = await restart()
     before = await _cents(caller)
@@ -210,7 +207,7 @@ async def test_a_server_that_ends_while_it_searches(restart: Serve, counted_site
     assert before - await _cents(restarted) == 2
 
 
-async def test_an_answer_is_kept_for_a_day(restart: Serve, counted_site: Site):
+async def test_an_answer_is_kept_for_a_day(restart, counted_site):
     """After it the same call is paid, and carried out."""
     clock = WallClock()
     caller = await restart(now=clock)
@@ -232,7 +229,7 @@ async def test_an_answer_is_kept_for_a_day(restart: Serve, counted_site: Site):
 
 
 @pytest.mark.long
-async def test_two_servers_that_search_at_once(start: StartFleet, counted_site: Site):
+async def test_two_servers_that_search_at_once(start, counted_site):
     """Both read the website; one pays, and its key has one answer."""
     servers = [await start(role="api"), await start(role="api")]
     counted_site.opened.clear()

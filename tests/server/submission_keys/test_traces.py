@@ -3,11 +3,8 @@
 import logging
 from datetime import timedelta
 
-import pytest
-
 from tests.server.calling import Answer, Caller
 from tests.server.fleet.conftest import eventually
-from tests.server.submission_keys.conftest import Serve
 from tests.support.wall_clock import WallClock
 
 
@@ -16,7 +13,7 @@ async def _submit(caller: Caller, task: str = "Go") -> Answer:
     return await caller.post("/run-task", json={"task": task}, headers=headers)
 
 
-async def test_the_access_log_and_the_metrics(restart: Serve, caplog: pytest.LogCaptureFixture):
+async def test_the_access_log_and_the_metrics(restart, caplog):
     """The line of a replay ends with that word, and a counter has their number."""
     caplog.set_level(logging.INFO, "browser_use_async.server.access")
     caller = await restart()
@@ -30,7 +27,7 @@ async def test_the_access_log_and_the_metrics(restart: Serve, caplog: pytest.Log
     assert "browser_use_tasks_created_total 1.0" in text
 
 
-async def test_a_key_expires_with_its_task(restart: Serve):
+async def test_a_key_expires_with_its_task(restart):
     """Then the same call creates another one."""
     clock = WallClock()
     caller = await restart(now=clock)

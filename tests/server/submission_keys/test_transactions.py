@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -33,14 +32,14 @@ def _keyed(resource_id: str, owner: str = "default") -> KeyedCall:
 
 
 @pytest.fixture
-async def keys(database: Database) -> SubmissionKeys:
+async def keys(database):
     """The keys of an empty database."""
     keys = SubmissionKeys(database, _now)
     await keys.open()
     return keys
 
 
-async def test_a_key_is_claimed_once(database: Database, keys: SubmissionKeys):
+async def test_a_key_is_claimed_once(database, keys):
     """Once by each owner; the stored answer is read unchanged."""
     first, other = _keyed("1"), _keyed("2", "shop")
     for each in (first, other):
@@ -55,7 +54,7 @@ async def test_a_key_is_claimed_once(database: Database, keys: SubmissionKeys):
 
 @pytest.mark.long
 @pytest.mark.parametrize("is_committed", [True, False])
-async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str):
+async def test_the_second_waits_for_the_first(is_committed, postgres):
     """The second gets the key if the first one is rolled back. On SQLite no two run at once."""
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
 
@@ -93,9 +92,7 @@ async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str)
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-async def test_a_refusal_for_what_the_first_call_has_spent(
-    is_taken: bool, database: Database, keys: SubmissionKeys
-):
+async def test_a_refusal_for_what_the_first_call_has_spent(is_taken, database, keys):
     """Where the key was claimed since the look-up, the call gets the stored answer."""
 
     async def refuse(claim: Claim) -> Created:
@@ -121,7 +118,7 @@ def _request(**fields: object) -> RunTaskRequest:
     return RunTaskRequest("Pay invoice 7", **fields)  # type: ignore[arg-type]
 
 
-async def test_digests_say_nothing_about_other_keys(keys: SubmissionKeys):
+async def test_digests_say_nothing_about_other_keys(keys):
     """Digests of the same values differ by owner, call and key."""
     found = [
         keys.digests(_TASK, "a", _request()),
@@ -134,7 +131,7 @@ async def test_digests_say_nothing_about_other_keys(keys: SubmissionKeys):
     assert not any("invoice" in str(each) for each in found)
 
 
-async def test_the_values_of_secrets_have_no_part_in_a_digest(keys: SubmissionKeys):
+async def test_the_values_of_secrets_have_no_part_in_a_digest(keys):
     """A value could be guessed from it; names are compared."""
     first, other, renamed, none = [
         keys.digests(_TASK, "k", _request(secrets=each))
@@ -145,7 +142,7 @@ async def test_the_values_of_secrets_have_no_part_in_a_digest(keys: SubmissionKe
     assert differing(first, renamed) == differing(first, none) == ["secrets"]
 
 
-async def test_digests_are_the_same_after_a_restart(tmp_path: Path):
+async def test_digests_are_the_same_after_a_restart(tmp_path):
     """Their key is in the database."""
     found = []
     for _ in range(2):

@@ -1,20 +1,14 @@
 """A receiver for each test, and a server that the test controls and that sends it all events."""
 
-from collections.abc import AsyncIterator
-
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from tests.server.calling import Caller
-from tests.server.steering import FromQueue
-from tests.server.webhooks.receiver import SECRET, Receiver
+from tests.server.webhooks.receiver import SECRET
 
 
 @pytest.fixture
-async def notified(
-    http: aiohttp.ClientSession, queue: FromQueue, receiver: Receiver
-) -> AsyncIterator[Caller]:
+async def notified(http, queue, receiver):
     """A server whose tasks do what the test puts into `queue`, with a webhook."""
     webhooks = [Webhook(receiver.url + "/hook?token=canary-token", SECRET)]
     async with LocalServer(

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -49,7 +48,7 @@ async def _ended_task(server: LocalServer, http: aiohttp.ClientSession) -> str:
     return task_id
 
 
-def test_the_pauses_grow_and_cover_three_days() -> None:
+def test_the_pauses_grow_and_cover_three_days():
     """Each pause is longer than the one before it; the last attempt comes within the lifetime."""
     assert list(RETRY_PAUSES) == sorted(set(RETRY_PAUSES))
     assert timedelta(hours=70) < timedelta(seconds=sum(RETRY_PAUSES)) < LIFETIME
@@ -60,9 +59,7 @@ def test_the_pauses_grow_and_cover_three_days() -> None:
 @pytest.mark.parametrize(
     ("seconds", "later"), [(60.0, 60.0), (2 * HOUR, HOUR), (60 * HOUR, 12 * HOUR)]
 )
-async def test_a_receiver_that_comes_back_gets_all_events_in_order(
-    seconds: float, later: float, http: aiohttp.ClientSession
-) -> None:
+async def test_a_receiver_that_comes_back_gets_all_events_in_order(seconds, later, http):
     """Soon after a deploy, later after a longer time."""
     async with receiving() as receiver, _server(receiver, _clock()) as server:
         receiver.answer = _away
@@ -78,7 +75,7 @@ async def test_a_receiver_that_comes_back_gets_all_events_in_order(
 
 
 @pytest.mark.looptime
-async def test_after_three_days_events_are_given_up(http: aiohttp.ClientSession) -> None:
+async def test_after_three_days_events_are_given_up(http):
     """All of them, also those that waited behind the first one; new ones are sent."""
     async with receiving() as receiver, _server(receiver, _clock()) as server:
         receiver.answer = _away
@@ -100,7 +97,7 @@ async def test_after_three_days_events_are_given_up(http: aiohttp.ClientSession)
 
 
 @pytest.mark.looptime
-async def test_attempts_are_made_at_the_times_of_the_schedule(http: aiohttp.ClientSession) -> None:
+async def test_attempts_are_made_at_the_times_of_the_schedule(http):
     """Also if the task goes on meanwhile; between attempts nothing of the event is in memory."""
     executor = FromQueue()
     async with receiving() as receiver, _server(receiver, _clock(), executor=executor) as server:
@@ -122,9 +119,7 @@ async def test_attempts_are_made_at_the_times_of_the_schedule(http: aiohttp.Clie
 
 
 @pytest.mark.looptime
-async def test_a_restart_goes_on_with_the_schedule(
-    http: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_restart_goes_on_with_the_schedule(http, tmp_path, monkeypatch):
     """A webhook of an earlier run is called when its event is due, not before."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     now = _clock()
@@ -152,9 +147,7 @@ async def test_a_restart_goes_on_with_the_schedule(
 
 
 @pytest.mark.looptime
-async def test_a_server_that_was_away_for_days_sends_nothing_old(
-    http: aiohttp.ClientSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_was_away_for_days_sends_nothing_old(http, tmp_path, monkeypatch):
     """Their age counts from when they were written, also while no server runs."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     options: dict[str, Any] = {"webhooks": (), "database": tmp_path / "server.db"}
@@ -174,9 +167,7 @@ async def test_a_server_that_was_away_for_days_sends_nothing_old(
 
 
 @pytest.mark.looptime
-async def test_events_without_a_webhook_are_given_up_as_well(
-    http: aiohttp.ClientSession, tmp_path: Path
-) -> None:
+async def test_events_without_a_webhook_are_given_up_as_well(http, tmp_path):
     """They wait for a receiver that is never registered again, for three days."""
     now = _clock()
     database = tmp_path / "server.db"
@@ -196,7 +187,7 @@ async def test_events_without_a_webhook_are_given_up_as_well(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("moves", [False, True])
-async def test_a_removal_ends_the_deliveries(moves: bool, http: aiohttp.ClientSession) -> None:
+async def test_a_removal_ends_the_deliveries(moves, http):
     """At once, and so does a change of the address: nothing goes to the former one."""
     async with receiving() as receiver, _server(receiver, _clock()) as server:
         caller = Caller(server, http)
@@ -217,9 +208,7 @@ async def test_a_removal_ends_the_deliveries(moves: bool, http: aiohttp.ClientSe
 
 
 @pytest.mark.looptime
-async def test_one_that_is_registered_again_gets_what_waits_at_once(
-    http: aiohttp.ClientSession,
-) -> None:
+async def test_one_that_is_registered_again_gets_what_waits_at_once(http):
     """Its test event has shown that it is back."""
     async with receiving() as receiver, _server(receiver, _clock()) as server:
         receiver.answer = _away
@@ -234,9 +223,7 @@ async def test_one_that_is_registered_again_gets_what_waits_at_once(
 
 
 @pytest.mark.looptime
-async def test_many_events_of_a_receiver_that_is_away_arrive_in_the_end(
-    http: aiohttp.ClientSession,
-) -> None:
+async def test_many_events_of_a_receiver_that_is_away_arrive_in_the_end(http):
     """More tasks than are in memory at once; another receiver gets all of its events meanwhile."""
     count = 300
     async with (

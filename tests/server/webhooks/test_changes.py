@@ -1,7 +1,6 @@
 """A webhook that is changed: its address, secret and events, and its pause."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -37,7 +36,7 @@ async def _run(caller: Caller) -> None:
     await until(lambda: all(each.state != "pending" for each in caller.server.deliveries))
 
 
-async def test_it_gets_the_chosen_events(caller: Caller, receiver: Receiver) -> None:
+async def test_it_gets_the_chosen_events(caller, receiver):
     """From the start or after a change, for which the receiver is not tested again."""
     await _add(caller, receiver, events=["started", "finished"])
     await _run(caller)
@@ -48,9 +47,7 @@ async def test_it_gets_the_chosen_events(caller: Caller, receiver: Receiver) -> 
     assert changed.json["events"] == ["initializing"]
 
 
-async def test_failures_are_reported_to_who_asks_for_them(
-    caller: Caller, receiver: Receiver
-) -> None:
+async def test_failures_are_reported_to_who_asks_for_them(caller, receiver):
     """The list says so; a webhook that names no events has the five that the API documents."""
     await _add(caller, receiver)
     first = await _webhook(caller)
@@ -60,7 +57,7 @@ async def test_failures_are_reported_to_who_asks_for_them(
     assert changed.json["events"] == (await _webhook(caller))["events"] == ["failed", "finished"]
 
 
-async def test_an_unknown_event_names_the_nearest_one(caller: Caller, receiver: Receiver) -> None:
+async def test_an_unknown_event_names_the_nearest_one(caller, receiver):
     """In one sentence."""
     body = {"url": receiver.url, "secret": SECRET, "events": ["finished", "fialed"]}
     answer = await caller.post(f"{caller.server.url}/admin/webhooks", json=body)
@@ -70,7 +67,7 @@ async def test_an_unknown_event_names_the_nearest_one(caller: Caller, receiver: 
     assert receiver.statuses == []
 
 
-async def test_a_paused_one_gets_no_events(caller: Caller, receiver: Receiver) -> None:
+async def test_a_paused_one_gets_no_events(caller, receiver):
     """Events during the pause are not sent later; a pause needs no answer of the receiver."""
     await _add(caller, receiver)
     receiver.answer = lambda _: 500
@@ -86,7 +83,7 @@ async def test_a_paused_one_gets_no_events(caller: Caller, receiver: Receiver) -
     assert receiver.statuses == ["test", "initializing", "started", "finished"]
 
 
-async def test_another_address_has_to_pass_the_test(caller: Caller, receiver: Receiver) -> None:
+async def test_another_address_has_to_pass_the_test(caller, receiver):
     """Otherwise nothing changes; the secret may stay the same, and the id does."""
     await _add(caller, receiver)
     before = await _webhook(caller)
@@ -106,7 +103,7 @@ async def test_another_address_has_to_pass_the_test(caller: Caller, receiver: Re
     assert receiver.statuses == ["test"]
 
 
-async def test_another_secret_is_tested_and_signs(caller: Caller, receiver: Receiver) -> None:
+async def test_another_secret_is_tested_and_signs(caller, receiver):
     """It is in no answer."""
     await _add(caller, receiver, secret="canary-of-the-first-secret")
     changed = await _change(caller, secret=SECRET)
@@ -116,7 +113,7 @@ async def test_another_secret_is_tested_and_signs(caller: Caller, receiver: Rece
     assert SECRET not in changed.text
 
 
-async def test_two_webhooks_do_not_get_one_address(caller: Caller, receiver: Receiver) -> None:
+async def test_two_webhooks_do_not_get_one_address(caller, receiver):
     """Both would get all events."""
     await _add(caller, receiver)
     async with receiving() as other:
@@ -146,7 +143,7 @@ async def test_two_webhooks_do_not_get_one_address(caller: Caller, receiver: Rec
         {"is_active": "yes"},
     ],
 )
-async def test_what_is_refused(fields: dict[str, Any], caller: Caller, receiver: Receiver) -> None:
+async def test_what_is_refused(fields, caller, receiver):
     """With 422, as a new one, and nothing is changed."""
     await _add(caller, receiver)
     before = await _webhook(caller)
@@ -157,19 +154,14 @@ async def test_what_is_refused(fields: dict[str, Any], caller: Caller, receiver:
     assert receiver.statuses == ["test"]
 
 
-async def test_an_unknown_one_is_not_there(caller: Caller) -> None:
+async def test_an_unknown_one_is_not_there(caller):
     """With 404."""
     place = f"{caller.server.url}/admin/webhooks/nothing"
 
     assert (await caller.ask("PATCH", place, json={"is_active": False})).status == 404
 
 
-async def test_a_change_outlives_a_restart(
-    tmp_path: Path,
-    http: aiohttp.ClientSession,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_change_outlives_a_restart(tmp_path, http, receiver, monkeypatch):
     """This is for a webhook that was added at run time; one of the start has its options."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     place = tmp_path / "server.db"
@@ -190,12 +182,8 @@ async def test_a_change_outlives_a_restart(
 
 @pytest.mark.parametrize("removes", [False, True])
 async def test_changes_that_meet_come_one_after_the_other(
-    removes: bool,
-    tmp_path: Path,
-    http: aiohttp.ClientSession,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    removes, tmp_path, http, receiver, monkeypatch
+):
     """While one waits for the test event, another is neither lost nor undone, also on disk."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     path = tmp_path / "server.db"
@@ -225,12 +213,7 @@ async def test_changes_that_meet_come_one_after_the_other(
     assert found == ([] if removes else [(f"{receiver.url}/other", False)])
 
 
-async def test_one_that_was_replaced_is_gone(
-    tmp_path: Path,
-    http: aiohttp.ClientSession,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_one_that_was_replaced_is_gone(tmp_path, http, receiver, monkeypatch):
     """It does not return, with its old secret, when its successor is removed."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     path = tmp_path / "server.db"
@@ -244,9 +227,7 @@ async def test_one_that_was_replaced_is_gone(
         assert server.webhooks == ()
 
 
-async def test_another_address_is_not_opened_as_the_first_one(
-    receiver: Receiver, short_folder: Path
-) -> None:
+async def test_another_address_is_not_opened_as_the_first_one(receiver, short_folder):
     """Only an option of the start allows private addresses; a change of other fields keeps it."""
     async with (
         receiving() as other,

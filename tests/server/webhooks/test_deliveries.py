@@ -7,15 +7,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import aiohttp
-import pytest
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.records import Failed, Finished
 from tests.server.calling import Caller
-from tests.server.steering import FromQueue, NeverBegun
-from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving
+from tests.server.steering import NeverBegun
+from tests.server.webhooks.receiver import SECRET, Call, receiving
 from tests.support.patience import until
 
 METADATA = {"team": "Müller 🎉", "bu_async.token": "batch/item"}
@@ -31,7 +29,7 @@ def _fails(times: int, status: str) -> Callable[[Call], int]:
     return lambda call: 500 if call.status == status and next(numbers) < times else 200
 
 
-async def test_a_life(notified: Caller, queue: FromQueue, receiver: Receiver) -> None:
+async def test_a_life(notified, queue, receiver):
     """Creation, start, pause and end are sent in order; a resumption is no second start."""
     task_id = await notified.create(metadata=METADATA)
     await notified.reached(task_id, "running")
@@ -51,7 +49,7 @@ async def test_a_life(notified: Caller, queue: FromQueue, receiver: Receiver) ->
     assert session_id != task_id
 
 
-async def test_a_stop_is_sent(notified: Caller, receiver: Receiver) -> None:
+async def test_a_stop_is_sent(notified, receiver):
     """Stopped is the last event."""
     task_id = await notified.create()
     await notified.reached(task_id, "running")
@@ -61,9 +59,7 @@ async def test_a_stop_is_sent(notified: Caller, receiver: Receiver) -> None:
     assert receiver.statuses[1:] == ["initializing", "started", "stopped"]
 
 
-async def test_a_failure_is_not_sent_unless_it_is_asked_for(
-    notified: Caller, queue: FromQueue, receiver: Receiver
-) -> None:
+async def test_a_failure_is_not_sent_unless_it_is_asked_for(notified, queue, receiver):
     """The API documents no event for it, so that a receiver may not know it."""
     failed = await notified.create()
     queue.items.put_nowait(Failed("No such page"))
@@ -78,9 +74,7 @@ async def test_a_failure_is_not_sent_unless_it_is_asked_for(
     )
 
 
-async def test_a_failure_is_sent_to_who_asks_for_it(
-    http: aiohttp.ClientSession, queue: FromQueue, receiver: Receiver
-) -> None:
+async def test_a_failure_is_sent_to_who_asks_for_it(http, queue, receiver):
     """As the last event of the task, also beside others; it has the same shape."""
     events = ["initializing", "started", "failed"]
     webhooks = [Webhook(receiver.url, SECRET, events=events)]
@@ -99,7 +93,7 @@ def _payload(call: Call) -> dict[str, str]:
     return dict(call.event["payload"])
 
 
-async def test_retries(notified: Caller, queue: FromQueue, receiver: Receiver) -> None:
+async def test_retries(notified, queue, receiver):
     """After 4 refusals the fifth attempt succeeds with the same body; later events wait."""
     receiver.answer = _fails(4, "initializing")
     queue.items.put_nowait(Finished("Done"))
@@ -116,9 +110,7 @@ async def test_retries(notified: Caller, queue: FromQueue, receiver: Receiver) -
     assert [each.status for each in first.attempts] == [500, 500, 500, 500, 200]
 
 
-async def test_all_attempts_have_the_id_of_their_event(
-    notified: Caller, queue: FromQueue, receiver: Receiver
-) -> None:
+async def test_all_attempts_have_the_id_of_their_event(notified, queue, receiver):
     """As Standard Webhooks requires: the reference library verifies each attempt."""
     receiver.answer = _fails(3, "initializing")
     queue.items.put_nowait(Finished("Done"))
@@ -134,7 +126,7 @@ async def test_all_attempts_have_the_id_of_their_event(
     assert set(ids[1:]) == {delivery.id for delivery in notified.server.deliveries}
 
 
-async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver: Receiver) -> None:
+async def test_each_attempt_is_signed_anew(http, receiver):
     """A retry has its own time, so that a receiver's window accepts it."""
     clock = itertools.count(1_800_000_000, 10)
     async with LocalServer(
@@ -152,9 +144,7 @@ async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver
     assert all(call.is_genuine for call in attempts)
 
 
-async def test_an_event_is_given_up(
-    notified: Caller, receiver: Receiver, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_event_is_given_up(notified, receiver, caplog):
     """After the first attempt and 5 retries; the next event is sent, and no secret is logged."""
     receiver.answer = lambda call: 500 if call.status == "initializing" else 200
     await notified.create()
@@ -183,7 +173,7 @@ async def test_an_event_is_given_up(
         assert "canary" not in text
 
 
-async def test_a_redirect_is_no_success(notified: Caller, receiver: Receiver) -> None:
+async def test_a_redirect_is_no_success(notified, receiver):
     """It is not followed; the same address is called again."""
     numbers = itertools.count()
     receiver.answer = lambda _: 307 if next(numbers) == 0 else 200
@@ -194,9 +184,7 @@ async def test_a_redirect_is_no_success(notified: Caller, receiver: Receiver) ->
     assert [each.status for each in notified.server.deliveries[0].attempts] == [307, 200]
 
 
-async def test_events_are_sent_again_on_purpose(
-    notified: Caller, queue: FromQueue, receiver: Receiver
-) -> None:
+async def test_events_are_sent_again_on_purpose(notified, queue, receiver):
     """The fault counts each event that it affected; the copies are the same event."""
     notified.server.set_faults([Fault("duplicate_webhook", calls=[1, 3], count=2)])
     queue.items.put_nowait(Finished("Done"))
@@ -209,7 +197,7 @@ async def test_events_are_sent_again_on_purpose(
     assert notified.server.faults_fired == {"duplicate_webhook": 2}
 
 
-async def test_a_slow_webhook_delays_no_other(notified: Caller, receiver: Receiver) -> None:
+async def test_a_slow_webhook_delays_no_other(notified, receiver):
     """Each webhook has its own queues."""
     async with receiving() as other:
         await notified.server.add_webhook(Webhook(other.url, SECRET))
@@ -220,9 +208,7 @@ async def test_a_slow_webhook_delays_no_other(notified: Caller, receiver: Receiv
     assert other.statuses == ["test", "initializing", "started"]
 
 
-async def test_the_last_event_is_still_sent(
-    http: aiohttp.ClientSession, receiver: Receiver
-) -> None:
+async def test_the_last_event_is_still_sent(http, receiver):
     """A server that closes at once has sent all events."""
     webhooks = [Webhook(receiver.url, SECRET)]
     async with LocalServer(executor=NeverBegun(), webhooks=webhooks) as server:
@@ -231,9 +217,7 @@ async def test_the_last_event_is_still_sent(
     assert receiver.statuses == ["test", "initializing"]
 
 
-async def test_a_delivery_that_has_ended_is_sent_again(
-    notified: Caller, receiver: Receiver
-) -> None:
+async def test_a_delivery_that_has_ended_is_sent_again(notified, receiver):
     """With the same bytes, as a new delivery; one that is still being sent is not."""
     place = f"{notified.server.url}/admin/deliveries"
     receiver.gate.clear()

@@ -2,10 +2,8 @@
 
 import gzip
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
@@ -16,7 +14,7 @@ from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEA
 from tests.server.calling import Caller
 from tests.server.raw_server import page
 from tests.server.steering import FromQueue
-from tests.server.webhooks.receiver import SECRET, Receiver, outbox_of
+from tests.server.webhooks.receiver import SECRET, outbox_of
 from tests.support.patience import until
 from tests.support.wire import WireServer, answering
 
@@ -31,7 +29,7 @@ async def _first(caller: Caller) -> Any:
     return answer.json
 
 
-async def test_headers_and_bodies_of_both_sides(notified: Caller, receiver: Receiver) -> None:
+async def test_headers_and_bodies_of_both_sides(notified, receiver):
     """As sent: with the signature, and without what is secret to the receiver."""
     receiver.headers = {"X-Request": "r-17", "Set-Cookie": "session=canary-of-a-cookie"}
     receiver.body = f"thanks, {SECRET}, grün, /hook?token=canary-token".encode()
@@ -51,7 +49,7 @@ async def test_headers_and_bodies_of_both_sides(notified: Caller, receiver: Rece
     assert (exchange["is_cut"], 0 <= exchange["milliseconds"] < 30_000) == (False, True)
 
 
-async def test_foreign_texts_are_cut_and_cleaned(notified: Caller, receiver: Receiver) -> None:
+async def test_foreign_texts_are_cut_and_cleaned(notified, receiver):
     """The first 4 KB, without half of a secret, and without control or hidden characters."""
     receiver.headers = {f"X-Long-{number}": "x" * 1000 for number in range(9)}
     begin = b"a\r\nb\tc\x1b[31m\x00\xff\xe2\x80\xae"
@@ -66,9 +64,7 @@ async def test_foreign_texts_are_cut_and_cleaned(notified: Caller, receiver: Rec
     assert 3000 < sum(sizes) <= 4096
 
 
-async def test_each_attempt_has_its_own(
-    http: aiohttp.ClientSession, receiver: Receiver, tmp_path: Path
-) -> None:
+async def test_each_attempt_has_its_own(http, receiver, tmp_path):
     """This includes those before a restart, and those that got no answer."""
     webhook = Webhook(receiver.url, SECRET)
     options: dict[str, Any] = {"database": tmp_path / "server.db", "api_key": "bu_test_of_storage"}
@@ -96,7 +92,7 @@ async def test_each_attempt_has_its_own(
     assert signed == [call.signature for call in receiver.calls if call.status == "initializing"]
 
 
-async def test_an_attempt_without_an_answer(notified: Caller, receiver: Receiver) -> None:
+async def test_an_attempt_without_an_answer(notified, receiver):
     """What was sent, how long it took, and why there is no answer."""
     receiver.headers = {"Transfer-Encoding": "of no kind"}
     await notified.create()
@@ -120,7 +116,7 @@ async def test_an_attempt_without_an_answer(notified: Caller, receiver: Receiver
     ],
     ids=["large", "large when it is decompressed", "br", "no gzip", "without end"],
 )
-async def test_the_status_decides(answer: bytes, kept: str, http: aiohttp.ClientSession) -> None:
+async def test_the_status_decides(answer, kept, http):
     """A receiver that has accepted an event gets it once, whatever the body of its answer is."""
     async with (
         WireServer(answering(answer)) as receiver,
@@ -140,7 +136,7 @@ async def test_the_status_decides(answer: bytes, kept: str, http: aiohttp.Client
     assert len(receiver.requests) == 2
 
 
-async def test_only_the_operator_sees_them(notified: Caller) -> None:
+async def test_only_the_operator_sees_them(notified):
     """An answer can name the receiver: an owner's list of deliveries is without it."""
     shop = await notified.with_new_key("shop")
     operator = await notified.with_new_key("operator", scopes=["admin", "run", "read"])
@@ -170,7 +166,7 @@ async def _delivered(
 
 
 @pytest.fixture
-def two_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
+def two_exchanges(monkeypatch):
     """Of each owner, those of the two latest deliveries are kept."""
     monkeypatch.setattr("browser_use_async.server.storage.outbox.KEPT_EXCHANGES", 2)
 
@@ -185,7 +181,7 @@ async def _kept(outbox: Outbox) -> list[tuple[str, list[bool]]]:
 
 
 @pytest.mark.usefixtures("two_exchanges")
-async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
+async def test_they_are_kept_of_the_latest_deliveries(tmp_path):
     """Older ones keep their attempts, and one delivery keeps those of six attempts."""
     database = SqliteDatabase(tmp_path / "server.db")
     outbox = outbox_of(database)
@@ -198,7 +194,7 @@ async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("two_exchanges")
-async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Path) -> None:
+async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path):
     """Each owner has room for its own, however many the others have."""
     database = SqliteDatabase(tmp_path / "server.db")
     outbox = outbox_of(database)
@@ -221,7 +217,7 @@ async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("two_exchanges")
-async def test_an_old_delivery_that_ends_late_keeps_none(tmp_path: Path) -> None:
+async def test_an_old_delivery_that_ends_late_keeps_none(tmp_path):
     """One with many attempts is no longer among the latest, and stays within the bound."""
     database = SqliteDatabase(tmp_path / "server.db")
     outbox = outbox_of(database)

@@ -1,14 +1,12 @@
 """How webhooks are registered: in code, over HTTP, and on the command line."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
-from tests.server.calling import Caller
-from tests.server.webhooks.receiver import SECRET, Call, Receiver
+from tests.server.webhooks.receiver import SECRET, Call
 
 TEST = b'{"payload":{"test":"ok"},"timestamp":"2024-03-21T12:00:00Z","type":"test"}'
 
@@ -17,7 +15,7 @@ def _always(status: int) -> Callable[[Call], int]:
     return lambda _: status
 
 
-async def test_the_test_event_comes_first(receiver: Receiver, nothing_leaks: None) -> None:
+async def test_the_test_event_comes_first(receiver, nothing_leaks):
     """Signed, with the documented content; a receiver without a 2xx answer is not registered."""
     async with LocalServer(executor="scripted") as server:
         for status in (500, 403, 307, 404):
@@ -33,9 +31,7 @@ async def test_the_test_event_comes_first(receiver: Receiver, nothing_leaks: Non
     assert all(call.is_genuine for call in receiver.calls)
 
 
-async def test_a_server_does_not_start_without_its_webhook(
-    receiver: Receiver, nothing_leaks: None
-) -> None:
+async def test_a_server_does_not_start_without_its_webhook(receiver, nothing_leaks):
     """A webhook given in code must pass the test as well."""
     receiver.answer = lambda _: 500
     server = LocalServer(executor="scripted", webhooks=[Webhook(receiver.url + "/t0ken", SECRET)])
@@ -46,7 +42,7 @@ async def test_a_server_does_not_start_without_its_webhook(
     assert SECRET not in str(caught.value)
 
 
-async def test_over_http(caller: Caller, receiver: Receiver) -> None:
+async def test_over_http(caller, receiver):
     """Registered, shown without its secret, called, replaced, and removed."""
     place = caller.server.url + "/admin/webhooks"
     order = {"url": receiver.url, "secret": SECRET}
@@ -81,7 +77,7 @@ async def test_over_http(caller: Caller, receiver: Receiver) -> None:
         None,
     ],
 )
-async def test_what_is_refused(caller: Caller, body: Any) -> None:
+async def test_what_is_refused(caller, body):
     """With 422, and no request leaves this machine."""
     answer = await caller.ask("POST", caller.server.url + "/admin/webhooks", json=body)
 
@@ -98,14 +94,14 @@ async def test_what_is_refused(caller: Caller, body: Any) -> None:
         ("GET", "/admin/deliveries"),
     ],
 )
-async def test_the_key_is_needed(caller: Caller, method: str, path: str) -> None:
+async def test_the_key_is_needed(caller, method, path):
     """It is needed as for everything that an administrator may do."""
     answer = await caller.ask(method, caller.server.url + path, key=False)
 
     assert answer.status in {401, 403}
 
 
-def test_a_secret_does_not_show() -> None:
+def test_a_secret_does_not_show():
     """Neither in the repr of a webhook nor, with the path, in that of its errors."""
     webhook = Webhook("https://example.com/t0ken?u=t0ken", SECRET)
 

@@ -19,7 +19,7 @@ from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.outbox import Outbox
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
-from tests.server.webhooks.receiver import SECRET, Call, Receiver, outbox_of
+from tests.server.webhooks.receiver import SECRET, Call, outbox_of
 from tests.support.patience import PATIENCE, until
 from tests.support.permissions import files_no_larger_than
 
@@ -46,9 +46,7 @@ def _fails_after_the_test(call: Call) -> int:
     return 200 if call.status == "test" else 500
 
 
-async def test_what_was_pending_is_sent_again(
-    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
-) -> None:
+async def test_what_was_pending_is_sent_again(database_path, http, receiver):
     """In order, with the same bodies, and with the count of earlier attempts."""
     webhook = Webhook(receiver.url, SECRET)
     receiver.answer = _fails_after_the_test
@@ -78,9 +76,7 @@ async def test_what_was_pending_is_sent_again(
     assert receiver.statuses == ["test"]
 
 
-async def test_a_new_secret_takes_over(
-    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
-) -> None:
+async def test_a_new_secret_takes_over(database_path, http, receiver):
     """After a replacement, pending events are signed with the new secret."""
     # Under the old secret only the test is accepted, also not a running attempt.
     receiver.answer = lambda call: 200 if call.is_genuine or call.status == "test" else 500
@@ -97,12 +93,7 @@ async def test_a_new_secret_takes_over(
     assert taken() == ["test", "initializing", "started", "finished"]
 
 
-async def test_webhooks_come_back_under_the_key(
-    database_path: Path,
-    http: aiohttp.ClientSession,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_webhooks_come_back_under_the_key(database_path, http, receiver, monkeypatch):
     """One that was added at run time gets events after a restart, without another test event."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     async with _server(database_path) as server:
@@ -127,9 +118,7 @@ async def test_webhooks_come_back_under_the_key(
     assert b"t0ken" not in on_disk
 
 
-async def test_webhooks_in_code_are_of_this_run(
-    database_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_webhooks_in_code_are_of_this_run(database_path, receiver, monkeypatch):
     """An address that is removed from the code gets no calls any more."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     async with _server(database_path, webhooks=[Webhook(receiver.url, SECRET)]):
@@ -138,12 +127,7 @@ async def test_webhooks_in_code_are_of_this_run(
         assert server.webhooks == ()
 
 
-async def test_without_a_key_they_are_not_kept(
-    database_path: Path,
-    http: aiohttp.ClientSession,
-    receiver: Receiver,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_without_a_key_they_are_not_kept(database_path, http, receiver, caplog):
     """The log says so; pending events wait until the address is registered again."""
     receiver.answer = _fails_after_the_test
     async with _server(database_path) as server:
@@ -171,14 +155,14 @@ async def _add(outbox: Outbox, database: Database, status: str, owner: str = "de
 
 
 @pytest.fixture
-def three_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
+def three_deliveries(monkeypatch):
     """Of each owner, the three latest deliveries are kept."""
     monkeypatch.setattr("browser_use_async.server.storage.outbox.MOST_DELIVERIES", 3)
 
 
 @pytest.mark.usefixtures("three_deliveries")
 @pytest.mark.parametrize("is_in_memory", [False, True])
-async def test_the_log_is_bounded(is_in_memory: bool, database_path: Path) -> None:
+async def test_the_log_is_bounded(is_in_memory, database_path):
     """The oldest ended ones are deleted, also on disk; pending ones are kept."""
     database = SqliteDatabase(None if is_in_memory else database_path)
     outbox = outbox_of(database)
@@ -197,7 +181,7 @@ async def test_the_log_is_bounded(is_in_memory: bool, database_path: Path) -> No
 
 
 @pytest.mark.usefixtures("three_deliveries")
-async def test_one_owner_does_not_displace_another(database_path: Path) -> None:
+async def test_one_owner_does_not_displace_another(database_path):
     """Each owner has room for its own, however many the others have."""
     database = SqliteDatabase(database_path)
     outbox = outbox_of(database)
@@ -232,9 +216,7 @@ async def _killed_at_the_end(
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_kill_before_an_event_was_received(
-    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
-) -> None:
+async def test_kill_before_an_event_was_received(database_path, http, receiver):
     """A killed server sends it when it starts again: at least once, in order."""
     environment = {**os.environ, KEY_VARIABLE: "a key of the operator's own"}
     headers = {"Authorization": "Bearer bu_test_of_storage"}
@@ -263,12 +245,7 @@ async def test_kill_before_an_event_was_received(
     assert {call.event["payload"]["task_id"] for call in receiver.calls} == {task_id}
 
 
-async def test_a_full_disk_ends_no_delivery(
-    database_path: Path,
-    http: aiohttp.ClientSession,
-    receiver: Receiver,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_full_disk_ends_no_delivery(database_path, http, receiver, caplog):
     """A received event is recorded when there is room again, and is not sent again."""
     disk = ExitStack()
 
@@ -287,9 +264,7 @@ async def test_a_full_disk_ends_no_delivery(
     assert receiver.statuses == ["test", "initializing", "started", "finished"]
 
 
-async def test_events_wait_until_the_receiver_passes_the_test(
-    database_path: Path, http: aiohttp.ClientSession, receiver: Receiver
-) -> None:
+async def test_events_wait_until_the_receiver_passes_the_test(database_path, http, receiver):
     """A receiver that is down when the server starts gets all events later."""
     webhook = Webhook(receiver.url, SECRET)
     async with _server(database_path, webhooks=[webhook]) as server:
@@ -311,9 +286,7 @@ async def test_events_wait_until_the_receiver_passes_the_test(
 
 
 @pytest.mark.usefixtures("three_deliveries")
-async def test_pending_ones_are_bounded_too(
-    database_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pending_ones_are_bounded_too(database_path, monkeypatch):
     """A webhook that is away for days does not fill the disk."""
     monkeypatch.setattr("browser_use_async.server.storage.outbox.MOST_PENDING", 5)
     database = SqliteDatabase(database_path)
