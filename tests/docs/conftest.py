@@ -1,5 +1,6 @@
-"""Reports how many blocks of the documentation were executed."""
+"""The log level of the blocks, and how many of them were executed."""
 
+import logging
 import re
 from collections import Counter
 
@@ -11,6 +12,13 @@ KINDS = {
     "test_commands_exist": "commands",
     "test_json_is_json": "JSON",
 }
+
+
+@pytest.fixture
+def log_level(caplog):
+    """The level of the package, which is restored afterwards."""
+    name = "browser_use_async"
+    caplog.set_level(logging.getLogger(name).level, name)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -71,7 +71,7 @@ def _may_run(line: str) -> bool:
 
 pytestmark = [
     pytest.mark.timeout(300),  # a page is many tasks
-    pytest.mark.usefixtures("package_log"),  # blocks set its level
+    pytest.mark.usefixtures("log_level"),  # blocks set it
 ]
 
 
