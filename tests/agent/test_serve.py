@@ -16,6 +16,12 @@ from tests.agent.stage import done
 from tests.support.patience import PATIENCE
 
 
+def remove_folders_of_drivers():
+    """A driver that was killed with its browser had no time to remove its own folder."""
+    for folder in Path(tempfile.gettempdir()).glob("playwright-artifacts-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def known_to(process: int) -> bytes:
     """The environment and the command line of a process."""
     return b"".join(
@@ -63,9 +69,7 @@ async def test_nothing_outlives_a_server_that_is_killed():
             while processes_of(temporary_folders()):  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.05)
         left = len(temporary_folders())
-        # A driver that was killed with its browser had no time to remove its own folder.
-        for folder in Path(tempfile.gettempdir()).glob("playwright-artifacts-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        remove_folders_of_drivers()
 
         assert clean_up_after_the_dead() == left == 1
 
