@@ -74,7 +74,7 @@ async def test_no_page_is_wider_than_the_window(window, docs_site):
 
 def test_the_reference_has_every_error():
     """It is made from the docstrings, and each class is there."""
-    text = (SITE / "errors.html").read_text()
+    text = (SITE / "reference" / "browser_use_async.errors.html").read_text()
 
     assert [
         name for name in errors.__all__ if f'id="browser_use_async.errors.{name}"' not in text
