@@ -189,8 +189,11 @@ class ItemRunner:
                 return found
             task_id = found
             # A task of an earlier run is older, and may already have ended.
-            if self._in_flight.submission is not None and self._row.state not in UNANSWERED:
-                sent_at = self._in_flight.submission.sent_at
+            submission = self._in_flight.submission
+            if submission is not None and (
+                self._row.state not in UNANSWERED or submission.has_created
+            ):
+                sent_at = submission.sent_at
             self._in_flight.task_id = task_id
             self._count_joined(joined=self._in_flight.is_joined)
             # Before it is in the ledger: if the batch is closed meanwhile, the task can be stopped.

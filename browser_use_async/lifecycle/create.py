@@ -97,6 +97,11 @@ class Submission:
     ledger_entry: Journal | None = None  # the row of a ledger that records it
 
     @property
+    def has_created(self) -> bool:
+        """Whether its one answer says that its task is new."""
+        return self.state is SubmissionState.CREATED and self.lost_at is None and not self.is_joined
+
+    @property
     def may_exist(self) -> bool:
         """Whether one of its requests may have created the task."""
         return self.state is not SubmissionState.UNSENT or self.lost_at is not None
