@@ -183,7 +183,8 @@ def _responses(route: Route) -> dict[str, Any]:
     answer = {"description": "Successful Response", "content": content}
     if headers := _answer_headers(endpoint):
         answer["headers"] = headers
-    refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
+    statuses = _refusals(endpoint) | ({404} if route.reads_any_owner else set())
+    refusals = {str(status): _refusal(route, status) for status in sorted(statuses)}
     return {"200": answer, **refusals}
 
 

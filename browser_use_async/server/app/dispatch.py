@@ -162,7 +162,7 @@ async def _view_of_operator(view: RunningServer, owner: str) -> RunningServer:
     """What a key with the scope `admin` reads of an owner, or of all.
 
     Raises:
-        HttpError: 403 for another key, which learns no names, or 422 for an unknown owner.
+        HttpError: 403 for another key, which learns no names, or 404 for an unknown owner.
     """
     if Scope.ADMIN not in view.scopes:
         raise HttpError(
@@ -171,7 +171,7 @@ async def _view_of_operator(view: RunningServer, owner: str) -> RunningServer:
     if owner == ALL_OWNERS:
         owner = EVERY_OWNER
     elif owner not in (owners := await view.stores.account.owners()):
-        raise HttpError(422, f"{OWNER}: {no_such(owner, [ALL_OWNERS, *owners])}")
+        raise HttpError(404, f"{OWNER}: {no_such(owner, [ALL_OWNERS, *owners])}")
     return view.of(owner, frozenset({Scope.READ}), is_operators=True)
 
 

@@ -156,7 +156,7 @@ async def test_an_owner_that_does_not_exist_is_said(route, teams):
     answer = await teams.operator.get(f"{address}?owner=shp")
 
     expected = "owner: there is no such name; did you mean 'shop'?"
-    assert (answer.status, answer.json) == (422, {"detail": expected})
+    assert (answer.status, answer.json) == (404, {"detail": expected})
 
 
 async def test_a_task_of_another_owner_than_the_named_one_does_not_exist(teams):
@@ -248,4 +248,4 @@ async def test_all_owners_are_one_list_in_postgresql(postgres, monkeypatch, http
     assert [row["id"] for page in pages for row in page["tasks"]] == created[::-1]
     assert pages[0]["total_count"] == 3
     assert [row["id"] for row in shown["tasks"]] == created[::-1]
-    assert (status, unknown.status) == (200, 422)
+    assert (status, unknown.status) == (200, 404)
