@@ -178,10 +178,11 @@ def _key_conflict(content: Any, key: str) -> errors.SubmissionKeyConflictError |
 
 
 def _names_something(prepared: PreparedRequest) -> bool:
-    """Whether a call names something that may be missing: a task, a profile, a file."""
+    """Whether a call names something that may be missing: a task, a profile, a file, an owner."""
     body = b"" if prepared.body is None else prepared.body.content
     in_body = b'"browser_profile_id":' in body or b'"included_file_names":' in body
-    return in_body or prepared.task_id is not None or "{" in prepared.endpoint.path
+    in_target = "{" in prepared.endpoint.path or "owner=" in prepared.target
+    return in_body or in_target or prepared.task_id is not None
 
 
 def _why_not_served(endpoint: Endpoint, served: Collection[str], base_url: str) -> str:

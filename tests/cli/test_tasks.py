@@ -133,6 +133,7 @@ async def test_an_owner_that_is_refused(server, of_shop):
 
     assert (unknown.code, unknown.stdout) == (ExitCode.API, "")
     assert "owner: there is no such name; did you mean 'shop'?" in unknown.stderr
+    assert "this server does not serve" not in unknown.stderr
     assert (refused.code, refused.stdout) == (ExitCode.API, "")
     assert "does not have the scope admin, which owner needs" in refused.stderr
 
