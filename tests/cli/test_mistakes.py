@@ -75,6 +75,7 @@ MISTAKES = {
     "report nowhere.db -o x.html": "there is no ledger nowhere.db",
     "files upload nowhere.csv": "PATH: there is no file 'nowhere.csv'",
     "report x": "missing: -o/--output",
+    "serve --port x": "--port: 'x' is not a whole number",
     "serve --port 99999": "--port: must be 65535 or less, not 99999",
     "doctor --api-key x --lcal": "there is no option --lcal; did you mean --local?",
     "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
