@@ -9,6 +9,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, RunTaskRequest, TaskStatus
 from browser_use_async.api.endpoint_table import ENDPOINTS
+from tests.api.test_encoding import GIVEN
 from tests.support.hygiene import KEY
 from tests.support.shim import BASE_URL
 
@@ -262,32 +263,14 @@ def _sorted_query(url: str) -> str:
 
 async def test_run_sends_exactly_what_was_given(mocked_api, connect):
     """All fields are sent under the API's names, null included, and nothing else is."""
-    given: Any = {
-        "secrets": {"user": "someone"},
-        "allowed_domains": ["example.com", "*.example.org"],
-        "browser_profile_id": "p-1",
-        "save_browser_data": True,
-        "structured_output_json": '{"type":"object"}',
-        "llm_model": "o3",
-        "use_adblock": False,
-        "use_proxy": None,
-        "proxy_country_code": "us",
-        "highlight_elements": False,
-        "included_file_names": ["a.pdf"],
-        "browser_viewport_width": 800,
-        "browser_viewport_height": 600,
-        "max_agent_steps": 200,
-        "enable_public_share": True,
-        "metadata": {"größe": "é"},
-    }
     for _ in range(2):
         mocked_api.answer("POST", "/run-task", '{"id":"t-1"}')
     session = await connect(BASE_URL)
 
-    await session.tasks.run("Buy milk", **given)
-    await session.tasks.run(RunTaskRequest("Buy milk", **given))
+    await session.tasks.run("Buy milk", **GIVEN)
+    await session.tasks.run(RunTaskRequest("Buy milk", **GIVEN))
 
-    assert [call.body for call in mocked_api.calls] == [{"task": "Buy milk", **given}] * 2
+    assert [call.body for call in mocked_api.calls] == [{"task": "Buy milk", **GIVEN}] * 2
 
 
 async def test_keywords_override_a_request_object(mocked_api, connect):

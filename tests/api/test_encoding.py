@@ -26,7 +26,7 @@ from browser_use_async.types import (
 
 # --- requests -----------------------------------------------------------------------------
 
-_GIVEN: dict[str, Any] = {
+GIVEN: dict[str, Any] = {
     "secrets": {"password": "hunter2"},
     "allowed_domains": ["example.com", "*.example.org"],
     "browser_profile_id": "p-1",
@@ -42,14 +42,14 @@ _GIVEN: dict[str, Any] = {
     "browser_viewport_height": 600,
     "max_agent_steps": 5,
     "enable_public_share": False,
-    "metadata": {},
+    "metadata": {"größe": "é"},
 }
 
 
-@given(st.sets(st.sampled_from(sorted(_GIVEN))))
+@given(st.sets(st.sampled_from(sorted(GIVEN))))
 def test_exactly_the_given_fields_are_sent(names):
     """Falsy values and nulls are sent when given, and missing fields never are."""
-    fields = {name: _GIVEN[name] for name in names}
+    fields = {name: GIVEN[name] for name in names}
 
     encoded = encode_request(RunTaskRequest("Buy milk", **fields))
 
@@ -58,7 +58,7 @@ def test_exactly_the_given_fields_are_sent(names):
 
 def test_all_fields_can_be_sent():
     """The fields of the test above are all fields of the request."""
-    assert {"task", *_GIVEN} == rules_of(RunTaskRequest).keys()
+    assert {"task", *GIVEN} == rules_of(RunTaskRequest).keys()
 
 
 def test_what_is_sent_is_plain_json():

@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from rich.cells import cell_len
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Head, fitted
+from browser_use_async.cli.times import local_time
 
 from .running import environment, run, run_on_terminal
 
@@ -108,19 +111,64 @@ async def test_plain_in_a_pipe(server, history):
     assert json.loads(as_json.stdout).keys() == {"balance_cents"}
 
 
-@pytest.mark.parametrize("columns", [60, 90])
-async def test_times_have_their_zone(server, columns):
-    """The heads of columns name the zone of the times, and cron expressions are UTC."""
-    env = environment(server, TZ="America/New_York")
-    made = await run("schedules", "create", "Look", "--cron", "0 8 * * 1-5", env=env)
-    listed = await run_on_terminal("schedules", "list", "--plain", env=env, columns=columns)
-    tasks = await run("tasks", "--plain", "--columns", "created_at,finished_at", env=env)
+@pytest.mark.parametrize("columns", [60, 90, 120])
+async def test_schedules_at_any_width(server, columns):
+    """The next run is in the zone of its heading, cron is UTC, and what has ended has no run."""
+    env = environment(server, TZ="HERE5")  # five hours behind UTC, all year
+    words = ("schedules", "create", "Look", "--cron", "0 8 * * 1-5")
+    made = await run(*words, env=env)
+    ended = await run(*words[:3], "--every", "60", "--end-at", "2020-01-01", env=env)
+    written = await run_on_terminal("schedules", "list", "--plain", env=env, columns=columns)
+    first_run = re.search(r"next run: (20\S+ 03:00:00) UTC-5\n", made.stderr)
 
-    assert made.json["id"] in listed
-    assert re.search(r"NEXT RUN \(UTC-[45]\)", listed)
-    assert "0 8 * * 1-5 UTC" in listed
-    assert "no such tasks" in tasks.stderr
-    assert max(map(len, listed.splitlines())) <= columns
+    assert first_run is not None
+    assert set(re.split("  +|\n", written)) - {""} == {
+        *("ID", "RUNS", "NEXT RUN (UTC-5)", "TASK"),
+        *(made.json["id"], "0 8 * * 1-5 UTC", first_run[1], "Look"),
+        *(ended.json["id"], "every 60 min", "ended"),
+    }
+    assert max(map(len, written.splitlines())) <= columns
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"), [("UTC0", "UTC"), ("AAA-5:30", "UTC+5:30"), ("BBB3:30", "UTC-3:30")]
+)
+async def test_zones_by_their_distance(server, zone, shown):
+    """The heading of times in a table has the distance from UTC."""
+    env = {**environment(server), "TZ": zone}
+    await run("run", "Look", "--detach", env=env)
+    written = await run_on_terminal("tasks", "--plain", env=env, columns=120)
+
+    assert f" CREATED ({shown}) " in written.splitlines()[0]
+
+
+def test_a_time_of_the_other_half_of_the_year(monkeypatch):
+    """In summer the zone differs from winter: a time that does not fit the heading has its own."""
+    monkeypatch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+    time.tzset()
+    try:
+        winter, summer = (local_time(datetime(2026, month, 15, 12, tzinfo=UTC)) for month in (1, 7))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert winter.startswith("2026-01-15 07:00:00")
+    assert summer.startswith("2026-07-15 08:00:00")
+    assert winter.endswith(" UTC-5") != summer.endswith(" UTC-4")
+
+
+@pytest.mark.long
+async def test_schedules_in_a_pipe(server):
+    """Each schedule is one line of JSON; without any, stdout is empty."""
+    env = environment(server)
+    empty = await run("schedules", "list", env=env)
+    words = ("schedules", "create", "Look", "--cron", "0 8 * * *")
+    ids = [(await run(*words, env=env)).json["id"] for _ in range(2)]
+    listed = await run("schedules", "list", env=env)
+
+    assert (empty.code, empty.stdout) == (0, "")
+    assert "no schedules" in empty.stderr
+    assert sorted(row["id"] for row in listed.json_lines) == sorted(ids)
 
 
 @pytest.mark.parametrize("columns", [60, 100, 140])

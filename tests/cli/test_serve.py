@@ -98,26 +98,6 @@ async def test_port_that_is_taken():
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--port", "x"), ("--executor", "magic")])
-async def test_wrong_usage(words):
-    """A public address needs an option; wrong values are refused: exit code 2."""
-    result = await run("serve", *words)
-
-    assert result.code == 2
-    assert result.stdout == ""
-
-
-async def test_a_database_that_cannot_be_used(tmp_path):
-    """The error explains it, with the exit code of wrong usage."""
-    path = tmp_path / "diary.db"
-    path.write_text("Dear diary")
-    result = await run("serve", "--port", "0", "--database", str(path))
-
-    assert result.code == 2
-    assert "no database of this server" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
 @pytest.mark.long
 async def test_the_account_that_was_asked_for():
     """Credit, plan and the limit of tasks at once are those of the command line."""
@@ -153,35 +133,6 @@ async def test_search_on_given_websites():
             found = await session.search.simple_search("opening hours", max_websites=1)
 
     assert [result.url for result in found] == [f"{site.url}/contact.html"]
-
-
-@pytest.mark.parametrize("prefix", ["", "searxng:"])
-@pytest.mark.parametrize("address", ["searx.example", "ftp://searx.example", "http://", "http://["])
-async def test_what_is_no_address_to_search(prefix, address):
-    """It is refused: the error has the name of the option and the value."""
-    words = ("--search", f"{prefix}{address}")
-    result = await run("serve", "--port", "0", "--executor", "scripted", *words)
-
-    assert result.code == 2
-    assert f"--search: {address!r} is no address" in result.stderr
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("--balance-cents", "much"),
-        ("--balance-cents", "inf"),
-        ("--max-concurrent-tasks", "0"),
-        ("--search", "searxng:http://127.0.0.1:1/search", "--search", "http://127.0.0.1:1"),
-    ],
-)
-async def test_wrong_account_or_search(words):
-    """A plan, amount or address that is invalid is exit code 2, and the server does not start."""
-    result = await run("serve", "--port", "0", *words)
-
-    assert result.code == 2
-    assert result.stdout == ""
 
 
 @pytest.mark.canaries_by_design("files")  # the key file that the user made

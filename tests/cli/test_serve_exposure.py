@@ -10,7 +10,7 @@ from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.settings.listen_address import MIN_EXPOSED_KEY
 from tests.support.hygiene import KEY
 
-from .running import environment, run, running
+from .running import environment, running
 
 SERVE = ("serve", "--port", "0", "--executor", "scripted")
 LONG_KEY = KEY + "-" * MIN_EXPOSED_KEY
@@ -44,16 +44,12 @@ async def test_a_key_from_the_environment():
             accepted = await session.account.me()
         command.send(signal.SIGTERM)
         result = await command.ends()
-    missing = await run(*SERVE, "--api-key", f"env:{LONG_KEY}", env=env)
 
     assert accepted
     assert place["api_key"] is None
     assert 'export BROWSER_USE_API_KEY="$MY_KEY"' in result.stderr
     assert "process list" not in result.stderr
     assert LONG_KEY not in result.stderr
-    assert missing.code == 2
-    assert "--api-key: the environment variable is not set" in missing.stderr
-    assert LONG_KEY not in missing.stderr
 
 
 PROXY = "us=http://name:proxy-canary@127.0.0.1:3128"
@@ -106,27 +102,6 @@ def test_proxies_from_a_file_or_a_variable(tmp_path, monkeypatch):
     assert _proxies(*more) == {"de": "http://127.0.0.4:3128"}
 
 
-@pytest.mark.parametrize(
-    ("proxy", "said"),
-    [
-        ("file:{}/bad", "--proxy: line 2: "),
-        ("file:{}/none", "--proxy: the file cannot be read"),
-        ("env:http://name:proxy-canary@127.0.0.1:3128", "the environment variable is not set"),
-        ("http://name:proxy-canary@127.0.0.1:3128", "--proxy: write a country code"),
-        ("env:A_PROXY", "--proxy: line 1: "),
-    ],
-)
-async def test_proxies_that_cannot_be_read(tmp_path, proxy, said):
-    """The error names the place, and no password."""
-    (tmp_path / "bad").write_text(f"{PROXY}\nhttp://name:proxy-canary@127.0.0.1:3128\n")
-    env = environment(A_PROXY="http://name:proxy-canary@127.0.0.1:3128")
-    result = await run(*SERVE, "--proxy", proxy.replace("{}", str(tmp_path)), env=env)
-
-    assert result.code == 2
-    assert said in " ".join(result.stderr.split())
-    assert "canary" not in result.stderr
-
-
 async def test_the_link_to_the_page_carries_an_invented_key():
     """The key is behind the #, which browsers do not send."""
     async with running(*SERVE) as command:
@@ -164,23 +139,3 @@ async def test_behind_a_proxy(tmp_path):
         place = json.loads(await command.writes())
 
     assert place["base_url"] == "https://tasks.example/api/v1"
-
-
-@pytest.mark.parametrize(
-    ("words", "way_out"),
-    [
-        (("--host", "0.0.0.0"), "(--api-key)"),
-        (("--host", "0.0.0.0", "--api-key", "x" * 24), "--tls-cert"),
-        (("--trusted-proxy", "10.0.0.5", "--api-key", "x" * 24), "public_url"),
-        (("--tls-cert", "cert.pem"), "--tls-key"),
-        (("--api-key", "file:nowhere.txt"), "--api-key: the file cannot be read"),
-    ],
-)
-async def test_what_exposes_too_much(words, way_out):
-    """Exit code 2 and what to do instead, before the server listens."""
-    result = await run(*SERVE, *words)
-
-    assert result.code == 2
-    assert way_out in " ".join(result.stderr.split())
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""

@@ -6,7 +6,7 @@ import signal
 import aiohttp
 import pytest
 
-from .running import run, running
+from .running import running
 
 
 @pytest.mark.long
@@ -30,23 +30,3 @@ async def test_faults_of_both_forms(tmp_path):
     assert answers[0].headers["Retry-After"] == "2"
     assert fired == {"status ping": 1, "status me": 1, "latency check_balance": 1}
     assert result.code == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--fault", "lost_reply run_task calls=0"), "calls: must be 1 or more, not 0"),
-        (("--fault", "explode"), "kind: 'explode' is none of latency, status"),
-        (("--fault", "file:missing.json"), "missing.json: No such file"),
-        (("--fault", "file:wrong.json"), "faults[0].seconds: a fault of kind latency needs it"),
-    ],
-)
-async def test_rules_that_are_refused(words, said, tmp_path, monkeypatch):
-    """Exit code 2, and the error names the wrong field."""
-    (tmp_path / "wrong.json").write_text('{"faults": [{"kind": "latency"}]}')
-    monkeypatch.chdir(tmp_path)
-    result = await run("serve", *words)
-
-    assert result.code == 2
-    assert said in result.stderr
-    assert result.stdout == ""

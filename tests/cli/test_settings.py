@@ -1,7 +1,8 @@
-"""The settings of a server: each is in the docs, and in `serve --help` or for programs only."""
+"""The settings of a server: in the docs, in `serve --help` or for programs only, and refused."""
 
 import inspect
 import re
+import shlex
 
 import attrs
 import pytest
@@ -21,6 +22,7 @@ from browser_use_async.server.executors.model import Model
 from browser_use_async.server.setting_kinds import setting, settings_of, whole
 from browser_use_async.server.settings import GROUPS
 from scripts.command_tables import settings
+from tests.support.hygiene import KEY
 
 from .running import environment, run, running
 
@@ -136,13 +138,71 @@ async def test_a_variable_of_no_setting_is_said():
     assert said.count("is no variable") == 1
 
 
-async def test_an_option_that_is_gone_is_no_option():
-    """It is refused as every word that is no option."""
-    for words in (("--plan", "subscription"), ("--slots", "8"), ("--behind-proxy",)):
-        result = await run("serve", *words)
+MODEL = "http://127.0.0.1:9/v1"
+AGENT = 'pip install "browser-use-async[local-agent]"'
+NO_COUNTRY = "http://name:proxy-canary@127.0.0.1:3128"
+REFUSED = {
+    "--executor magic": "'magic' is not one of",
+    "--host 0.0.0.0": "(--api-key)",
+    f"--host 0.0.0.0 --api-key {'x' * 24}": "--tls-cert",
+    f"--trusted-proxy 10.0.0.5 --api-key {'x' * 24}": "public_url",
+    "--tls-cert cert.pem": "--tls-key",
+    "--api-key file:nowhere.txt": "--api-key: the file cannot be read",
+    f"--api-key env:{KEY}": "--api-key: the environment variable is not set",
+    "--database diary.db": "no database of this server",
+    "--balance-cents much": "must be a number of US cents, not 'much'",
+    "--balance-cents inf": "must be a number of US cents, not 'inf'",
+    "--max-concurrent-tasks 0": "--max-concurrent-tasks: must be 1 or more, not 0",
+    "--search searxng:http://127.0.0.1:1/search --search http://127.0.0.1:1": "stands alone",
+    **{
+        f"--search {prefix}{address}": f"--search: {address!r} is no address"
+        for prefix in ("", "searxng:")
+        for address in ("searx.example", "ftp://searx.example", "http://", "http://[")
+    },
+    "--fault 'lost_reply run_task calls=0'": "calls: must be 1 or more, not 0",
+    "--fault explode": "kind: 'explode' is none of latency, status",
+    "--fault file:missing.json": "missing.json: No such file",
+    "--fault file:wrong.json": "faults[0].seconds: a fault of kind latency needs it",
+    "--proxy file:proxies": "--proxy: line 2: ",
+    "--proxy file:none": "--proxy: the file cannot be read",
+    f"--proxy env:{NO_COUNTRY}": "the environment variable is not set",
+    f"--proxy {NO_COUNTRY}": "--proxy: write a country code",
+    "--proxy env:A_PROXY": "--proxy: line 1: ",
+    f"--llm-base-url {MODEL} --agent-python /bin/false": AGENT,
+    f"--llm-base-url {MODEL} --agent-python /bin/false --executor browser_use": AGENT,
+    "--executor plain --llm-model m": "is for --executor browser_use",
+    "--executor plain --llm-reads-only": "is for --executor browser_use",
+    "--executor browser_use": "needs an OpenAI-compatible endpoint",
+    "--executor browser_use --llm-key env:NO_KEY": "--llm-key: the environment variable is not set",
+    f"--executor browser_use --llm-key env:{KEY}": "--llm-key: the environment variable is not set",
+}
 
-        assert result.code == 2
-        assert f"no option {words[0]}" in result.stderr
+
+@pytest.mark.parametrize("line", REFUSED)
+async def test_serve_is_refused(line, tmp_path, monkeypatch):
+    """Before it listens: the error names the option and the way out, and repeats no secret."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in (
+        ("diary.db", "Dear diary"),
+        ("wrong.json", '{"faults": [{"kind": "latency"}]}'),
+        ("proxies", f"us={NO_COUNTRY}\n{NO_COUNTRY}\n"),
+    ):
+        (tmp_path / name).write_text(content)
+    env = environment(OPENAI_BASE_URL="", A_PROXY=NO_COUNTRY)
+    result = await run("serve", "--port", "0", *shlex.split(line), env=env)
+
+    assert (result.code, result.stdout) == (2, "")
+    assert REFUSED[line] in " ".join(result.stderr.split())
+    assert "canary" not in result.stderr
+
+
+async def test_a_model_of_the_environment_that_cannot_be_used_is_said():
+    """It may be there for another program, so that tasks are executed without it."""
+    env = environment(OPENAI_BASE_URL=MODEL, BROWSER_USE_AGENT_PYTHON="/bin/false")
+    async with running("serve", "--port", "0", env=env) as program:
+        seen = await program.says("Ctrl-C ends the server")
+
+    assert "tasks are not given to the model of OPENAI_BASE_URL" in seen
 
 
 @pytest.mark.parametrize(

@@ -115,44 +115,37 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(session, storage, t
 # --- refusals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 410])
-async def test_a_refusal_is_not_the_file(session, storage, tmp_path, status):
-    """The XML of a refusal never becomes the file; the error has code and message, no signature."""
-    storage.behave = refuse(status, "NoSuchKey", "The specified key does not exist.")
+async def _echo(connection: Connection, request: Request, file: StoredFile) -> None:
+    text = f"<h1>Not found</h1> {request.target} {request.target.replace('&', '&amp;')}"
+    connection.send(response(404, text, content_type="text/html"))
+
+
+@pytest.mark.parametrize(
+    ("behave", "said"),
+    [
+        *(
+            (
+                refuse(status, "NoSuchKey", "The specified key does not exist."),
+                f"status {status} (NoSuchKey: The specified key does not exist.)",
+            )
+            for status in (400, 403, 404, 410)
+        ),
+        # Only 200 and 206 return a file.
+        *((send_raw(response(status)), f"status {status}") for status in (201, 204, 304)),
+        (_echo, "Not found"),  # a page that repeats the URL, escaped or not
+    ],
+)
+async def test_a_refusal_is_not_the_file(session, storage, tmp_path, behave, said):
+    """It never becomes the file; the error has code and message, and no query of the URL."""
+    storage.behave = behave
 
     with refusing(FileTransferError) as caught:
         await session.files.download_output_file(TASK, NAME, tmp_path)
 
-    assert f"status {status} (NoSuchKey: The specified key does not exist.)" in str(caught.value)
+    assert said in str(caught.value)
+    assert "AKIA" not in str(caught.value)
     assert caught.value.task_id == TASK
     assert not listing(tmp_path)
-
-
-@pytest.mark.parametrize("status", [201, 204, 304])
-async def test_other_statuses_are_not_the_file(session, storage, tmp_path, status):
-    """Only 200 and 206 return a file."""
-    storage.behave = send_raw(response(status))
-
-    with refusing(FileTransferError):
-        await session.files.download_output_file(TASK, NAME, tmp_path)
-
-    assert not listing(tmp_path)
-
-
-async def test_a_refusal_that_echoes_the_url_shows_none_of_it(session, storage, tmp_path):
-    """A page that repeats the URL, escaped or not, is quoted without its query."""
-
-    async def echo(connection: Connection, request: Request, file: StoredFile) -> None:
-        text = f"<h1>Not found</h1> {request.target} {request.target.replace('&', '&amp;')}"
-        connection.send(response(404, text, content_type="text/html"))
-
-    storage.behave = echo
-
-    with refusing(FileTransferError) as caught:
-        await session.files.download_output_file(TASK, NAME, tmp_path)
-
-    assert "Not found" in str(caught.value)
-    assert "AKIA" not in str(caught.value)
 
 
 async def test_an_error_of_the_api_is_the_api_error(session, storage, tmp_path):

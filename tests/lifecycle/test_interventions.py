@@ -124,41 +124,33 @@ async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(browser_us
     assert second.text == "Ask a person (singing): Sing a song"
 
 
-@pytest.mark.looptime
-async def test_a_person_is_asked_at_each_pause(api, session):
-    """Each pause is asked about once, also when a slow reply reports an older state."""
-    slow = Fault(stall=8.0)
-    api.fault = lambda call: slow if call.route == "get" and call.number == 4 else None
-    life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (40.0, "paused"))
-    task = api.add(FakeTask(life=(*life, (60.0, "finished")), steps=1))
-
-    asked = [request.task_id async for request in session.handle(task.id).interventions()]
-
-    assert asked == [task.id] * 2
+ONE_PAUSE = (0.0, "running"), (5.0, "paused"), (20.0, "running"), (30.0, "finished")
+TWO_PAUSES = *ONE_PAUSE[:3], (40.0, "paused"), (60.0, "finished")
+UNSEEN = (0.0, "running"), (5.0, "paused"), (5.2, "running"), (30.0, "finished")
 
 
 @pytest.mark.looptime
-async def test_a_step_that_is_listed_late_is_no_second_request(api, session):
-    """The service may list the step only after the pause that it led to."""
-    life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (30.0, "finished"))
-    task = api.add(FakeTask(life=life, steps=lambda age: range(1, 2 if age < 8 else 3)))
-
-    asked = [request.task_id async for request in session.handle(task.id).interventions()]
-
-    assert asked == [task.id]
-
-
-@pytest.mark.looptime
-async def test_a_pause_that_no_poll_sees_gives_no_request(api, open_session):
-    """Another client has ended the pause, so that no help is needed."""
+@pytest.mark.parametrize(
+    ("life", "steps", "slow", "asked"),
+    [
+        (TWO_PAUSES, 1, 4, 2),  # a slow reply reports an older state
+        # The service may list a step only after the pause that it led to.
+        (ONE_PAUSE, lambda age: range(1, 2 if age < 8 else 3), None, 1),
+        (UNSEEN, 1, None, 0),  # another client has ended the pause before a poll saw it
+    ],
+)
+async def test_a_person_is_asked_at_each_pause(api, open_session, life, steps, slow, asked):
+    """Each pause is asked about once, whatever the polls see of it."""
     session = await open_session(runtime=Runtime(rng=NoChance()))
-    life = ((0.0, "running"), (5.0, "paused"), (5.2, "running"), (30.0, "finished"))
-    task = api.add(FakeTask(life=life, steps=1))
+    task = api.add(FakeTask(life=life, steps=steps))
+    stalls = Fault(stall=8.0)
+    api.fault = lambda call: stalls if (call.route, call.number) == ("get", slow) else None
 
-    asked = [request.task_id async for request in session.handle(task.id).interventions()]
+    requests = [request.task_id async for request in session.handle(task.id).interventions()]
 
-    assert asked == []
-    assert not [at for at in api.times("get") if 5.0 <= at < 5.2]
+    assert requests == [task.id] * asked
+    polls_in_pause = [at for at in api.times("get") if 5.0 <= at < life[2][0]]
+    assert bool(polls_in_pause) is bool(asked)
 
 
 @pytest.mark.looptime

@@ -7,127 +7,88 @@ import pytest
 
 from browser_use_async import RetryPolicy, TaskStatus, errors
 from browser_use_async.server import Fault as ServerFault
-from tests.support.fake_api import Call, Fault
-from tests.support.fake_task import lives
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, Fault
+from tests.support.fake_task import TERMINAL, lives
 from tests.support.hygiene import raises
 
-LOST = Fault(cut=True, done=True)
+
+def _says(text, status=400):
+    return Fault(status, json.dumps({"detail": text}))
 
 
-@pytest.mark.looptime
-@pytest.mark.parametrize("status", [400, 404, 409, 200])
-async def test_a_repeated_stop_succeeds(api, open_session, status):
-    """The first stop was executed; for any answer to the second one, the task is stopped."""
-    session = await open_session()
-    task = api.add(lives(1e6))
-    again = Fault(status=status, body='{"detail": "Agent session already stopped"}')
-    api.break_calls("stop", {1: LOST, 2: again})
-
-    await session.tasks.stop(task.id)
-
-    assert task.status() == "stopped"
-    assert api.count("stop") == 2
-
-
-@pytest.mark.looptime
-async def test_a_stop_that_never_gets_an_answer_is_verified(api, open_session):
-    """Every attempt ends in a 500, and the task is stopped."""
-    session = await open_session()
-    task = api.add(lives(1e6))
-    api.break_calls("stop", {0: Fault(status=500, done=True)})
-
-    await session.tasks.stop(task.id)
-
-    assert api.count("status") == 1
-
-
-@pytest.mark.looptime
-async def test_a_stop_that_did_nothing_fails(api, open_session):
-    """When the task runs on, the error is raised."""
-    session = await open_session()
-    task = api.add(lives(1e6))
-    api.break_calls("stop", {0: Fault(status=500)})
-
-    with raises(errors.InternalServerError):
-        await session.tasks.stop(task.id)
-
-    assert task.status() == "running"
-
-
-SAYS_ENDED = [
-    "Agent session already stopped",
+STOPPED = "Agent session already stopped"
+ENDED = (
+    STOPPED,
     "Agent session already ended",
     "Task is already finished",
     "session has already been Completed",
+)
+OTHER = "Cannot do that now", "Task was already started", "It is not already stopped", ""
+FAILS = Fault(500)
+WORKS = Fault(500, done=True)
+# (call, status of the task, answers by number, where 0 is all) -> (error or status after, requests)
+REFUSED = [
+    ("stop", "finished", {1: _says(text, status)}, "finished", "stop")
+    for text in ENDED
+    for status in (400, 409)
 ]
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("attempts", [1, 4])
-@pytest.mark.parametrize("code", [400, 409])
-@pytest.mark.parametrize("text", SAYS_ENDED)
-async def test_a_stop_of_what_has_ended_succeeds(api, open_session, text, code, attempts):
-    """A refusal that says that the task has ended is success, in one request."""
-    session = await open_session(retry=RetryPolicy(max_attempts=attempts))
-    task = api.add(lives(0.0))
-    api.break_calls("stop", {1: Fault(status=code, body=json.dumps({"detail": text}))})
-
-    await session.tasks.stop(task.id)
-
-    assert api.count() == 1
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("end", ["finished", "stopped", "failed"])
-async def test_a_stop_that_is_refused_in_other_words_is_verified(api, open_session, end):
-    """A refusal with an unknown message is success if the task's status is terminal."""
-    session = await open_session()
-    task = api.add(lives(0.0, end))
-    api.break_calls("stop", {1: Fault(status=400, body='{"detail": "Cannot do that now"}')})
-
-    await session.tasks.stop(task.id)
-
-    assert api.count("stop", "status") == 2
+CASES = [
+    # The first stop was executed: for any answer to the second one, the task is stopped.
+    ("stop", "running", {1: LOST_AFTER, 2: _says(STOPPED)}, "stopped", "stop stop"),
+    ("stop", "running", {1: LOST_AFTER, 2: _says(STOPPED, 409)}, "stopped", "stop stop"),
+    ("stop", "running", {1: LOST_AFTER, 2: _says(STOPPED, 404)}, "stopped", "stop stop status"),
+    ("stop", "running", {1: LOST_AFTER, 2: _says(STOPPED, 200)}, "stopped", "stop stop"),
+    # No attempt gets an answer: the status says whether the task runs on.
+    ("stop", "running", {0: WORKS}, "stopped", "stop stop stop stop status"),
+    ("stop", "running", {0: FAILS}, errors.InternalServerError, "stop stop stop stop status"),
+    # A refusal that says that the task has ended is success, in one request.
+    *REFUSED,
+    # After a refusal in other words the status decides.
+    *(("stop", end, {1: _says(OTHER[0])}, end, "stop status") for end in sorted(TERMINAL)),
+    *(
+        ("stop", "running", {1: _says(text)}, errors.BadRequestError, "stop status")
+        for text in OTHER
+    ),
+    # Only a stop requires that the task has ended.
+    ("pause", "finished", {}, errors.BadRequestError, "pause"),
+    ("resume", "finished", {}, errors.BadRequestError, "resume"),
+    # The answer is lost, and the status shows that the call was executed.
+    ("pause", "running", {1: LOST_AFTER}, "paused", "pause status"),
+    ("resume", "paused", {1: LOST_AFTER}, "running", "resume status"),
+    # Neither an end nor an unknown status means that the task runs.
+    *(
+        ("resume", status, {1: LOST_BEFORE}, errors.APIConnectionError, "resume status")
+        for status in ("paused", "archived", "failed")
+    ),
+    # After a 429 nothing was executed, so that a repetition is safe.
+    ("pause", "running", {1: Fault(429)}, "paused", "pause pause"),
+    ("resume", "paused", {1: Fault(429)}, "running", "resume resume"),
+]
+# With one attempt nothing is looked up.
+ONCE = [("stop", "running", {1: LOST_AFTER}, errors.APIConnectionError, "stop"), *REFUSED]
 
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(
-    "text", ["Cannot do that now", "Task was already started", "It is not already stopped", ""]
+    ("attempts", "verb", "before", "answers", "result", "requests"),
+    [*((4, *case) for case in CASES), *((1, *case) for case in ONCE)],
 )
-async def test_a_stop_that_is_refused_while_the_task_runs_fails(api, open_session, text):
-    """The message is unknown, and the task runs on: the error is raised."""
-    session = await open_session()
-    task = api.add(lives(1e6))
-    api.break_calls("stop", {1: Fault(status=400, body=json.dumps({"detail": text}))})
+async def test_a_call_is_done_if_the_task_is_as_it_asks(
+    api, open_session, attempts, verb, before, answers, result, requests
+):
+    """A lost answer or a refusal is an error only if the task is not in the state asked for."""
+    session = await open_session(retry=RetryPolicy(max_attempts=attempts))
+    task = api.add(lives(0.0, before) if before in TERMINAL else lives(1e6, overruled=before))
+    api.break_calls(verb, answers)
+    call = getattr(session.tasks, verb)
 
-    with raises(errors.BadRequestError):
-        await session.tasks.stop(task.id)
-
-    assert task.status() == "running"
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("verb", ["pause", "resume"])
-async def test_a_pause_of_what_has_ended_fails(api, open_session, verb):
-    """Only a stop requires that the task has ended."""
-    session = await open_session()
-    task = api.add(lives(0.0))
-
-    with raises(errors.BadRequestError):
-        await getattr(session.tasks, verb)(task.id)
-
-
-@pytest.mark.looptime
-async def test_without_repetitions_nothing_is_looked_up(api, open_session):
-    """With one attempt a call is one request, and its error is raised."""
-    session = await open_session(retry=RetryPolicy(max_attempts=1))
-    task = api.add(lives(1e6))
-    api.break_calls("stop", {1: LOST})
-
-    with raises(errors.APIConnectionError):
-        await session.tasks.stop(task.id)
-
-    assert api.count() == 1
+    if isinstance(result, str):
+        await call(task.id)
+        assert task.status() == result
+    else:
+        with raises(result):
+            await call(task.id)
+    assert [each.route for each in api.calls] == requests.split()
 
 
 @pytest.mark.looptime
@@ -154,49 +115,6 @@ async def test_a_pause_is_not_repeated_over_a_resume(api, open_session):
     assert task.status() == "running"
     assert caught.value.sent
     assert "was not sent again" in str(caught.value)
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("verb", ["pause", "resume"])
-async def test_a_switch_that_shows_is_done(api, open_session, verb):
-    """The answer is lost, and a status call shows that the call was executed."""
-    session = await open_session()
-    task = api.add(lives(1e6))
-    task.overruled = "paused" if verb == "resume" else None
-    api.break_calls(verb, {1: LOST})
-
-    await getattr(session.tasks, verb)(task.id)
-
-    assert api.count(verb, "status") == 2
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("status", ["paused", "archived", "failed"])
-async def test_a_resume_that_does_not_show_fails(api, open_session, status):
-    """Neither an end nor an unknown status means that the task runs."""
-    session = await open_session()
-    task = api.add(lives(1e6))
-    task.overruled = status
-    api.break_calls("resume", {1: Fault(cut=True)})
-
-    with raises(errors.APIConnectionError):
-        await session.tasks.resume(task.id)
-
-    assert api.count("resume", "status") == 2
-
-
-@pytest.mark.looptime
-@pytest.mark.parametrize("verb", ["pause", "resume"])
-async def test_a_switch_that_was_refused_for_load_is_sent_again(api, open_session, verb):
-    """After a 429 nothing was executed, so that a repetition is safe."""
-    session = await open_session()
-    task = api.add(lives(1e6))
-    api.break_calls(verb, {1: Fault(status=429)})
-
-    await getattr(session.tasks, verb)(task.id)
-
-    assert api.count(verb) == 2
-    assert api.count("status") == 0
 
 
 # --- against the bundled server ----------------------------------------------------------------

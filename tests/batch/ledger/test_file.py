@@ -1,11 +1,11 @@
 """The ledger as a file: damage, full disks, other owners, other versions."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import sqlite3
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,12 +20,9 @@ from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
 from browser_use_async.transport.config import Runtime
-from tests.batch.conftest import Open
 from tests.batch.program import KILLED, Program, Run
 from tests.support.hygiene import raises
 from tests.support.patience import until
-
-Texts = Callable[[int], list[str]]
 
 
 def _run(server: LocalServer, ledger: Path, **options: object) -> Run:
@@ -108,22 +105,15 @@ async def test_killed_while_the_log_is_moved_a_ledger_is_whole(launch, ledger):
 # --- files that cannot be used --------------------------------------------------------------
 
 
-async def _refused(
-    session_with: Open, server: LocalServer, ledger: Path | str, kind: type[Exception]
-) -> str:
+async def _refused(session_with, server, place, kind):
+    """The error of a batch and of a reader, before which nothing was sent."""
     session = await session_with(server)
     with raises(kind) as caught:
-        await session.run_many(["one", "two"], concurrency=2, ledger=ledger).collect()
+        await session.run_many(["one", "two"], concurrency=2, ledger=place).collect()
     assert _runs_asked_for(server) == 0
-    return str(caught.value)
-
-
-def _read(file: Path) -> bytes:
-    return file.read_bytes()
-
-
-def _write(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
+    with raises(kind) as read:
+        read_ledger(Path(place))
+    return str(caught.value), str(read.value)
 
 
 def _damage(file: Path) -> None:
@@ -150,84 +140,60 @@ async def test_a_damaged_ledger_is_refused(launch, session_with, ledger, texts):
         list(read_ledger(ledger).rows())
 
 
-@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"x" * 99])
-async def test_another_file_is_no_ledger(launch, session_with, ledger, content):
-    """A file that is something else is refused and left unchanged."""
-    _write(ledger, content)
-
-    await _refused(session_with, await launch(), ledger, errors.LedgerCorruptError)
-
-    assert _read(ledger) == content
+def _change(database, statement):
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute(statement)
 
 
-async def test_the_database_of_another_program_is_no_ledger(launch, session_with, ledger):
-    """A valid database without the mark of a ledger is refused and left unchanged."""
-    with sqlite3.connect(ledger) as connection:
-        connection.execute("CREATE TABLE items (name)")
-    connection.close()
-    content = _read(ledger)
+@pytest.mark.parametrize(
+    ("content", "kind", "said"),
+    [
+        (b"no database at all" * 100, errors.LedgerCorruptError, "file is not a database"),
+        (b"SQLite format 3\0" + b"x" * 99, errors.LedgerCorruptError, "file is not a database"),
+        ("CREATE TABLE items (name)", errors.LedgerCorruptError, "is not a ledger"),
+        (schema.VERSION - 1, errors.LedgerVersionError, "Go on with the version that wrote it"),
+        (schema.VERSION + 1, errors.LedgerVersionError, "or begin a new ledger"),
+    ],
+)
+async def test_another_file_is_no_ledger(launch, session_with, ledger, content, kind, said):
+    """Other content, the database of another program or of another version is left unchanged."""
+    if isinstance(content, bytes):
+        ledger.write_bytes(content)
+    elif isinstance(content, str):
+        _change(ledger, content)
+    else:
+        open_ledger(ledger).close()
+        _change(ledger, f"PRAGMA user_version = {content}")
+    before = ledger.read_bytes()
 
-    text = await _refused(session_with, await launch(), ledger, errors.LedgerCorruptError)
-
-    assert "is not a ledger" in text
-    assert _read(ledger) == content
-
-
-@pytest.mark.parametrize("difference", [-1, 1])
-async def test_a_ledger_of_another_format_is_refused(launch, session_with, ledger, difference):
-    """Another version may use the same columns for something else."""
-    open_ledger(ledger).close()
-    with sqlite3.connect(ledger) as connection:
-        connection.execute(f"PRAGMA user_version = {schema.VERSION + difference}")
-    connection.close()
-
-    text = await _refused(session_with, await launch(), ledger, errors.LedgerVersionError)
-
-    assert "Go on with the version that wrote it, or begin a new ledger" in text
-    with pytest.raises(errors.LedgerVersionError):
-        read_ledger(ledger)
+    for text in await _refused(session_with, await launch(), ledger, kind):
+        assert said in text
+    assert ledger.read_bytes() == before
 
 
-async def test_a_missing_directory_is_refused(launch, session_with, ledger):
-    """A missing directory is not created."""
-    text = await _refused(
-        session_with, await launch(), ledger.parent / "no" / "run.db", errors.LedgerError
-    )
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("no/run.db", "Pass a path in a directory that exists"),
+        ("folder", "folder is a folder"),
+        ("postgres://me:hush@127.0.0.1:9/db#run", "a ledger is a file, not a database"),
+        ("postgresql://me:hush@127.0.0.1:9/db#run", "a ledger is a file, not a database"),
+        ("/proc/self/run.db", "can be written to"),  # it takes no new files, from root either
+    ],
+)
+async def test_a_place_without_files_is_refused(
+    launch, session_with, tmp_path, monkeypatch, place, said
+):
+    """No directory is created, no lock is left, and no address of a database is shown."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "folder"
+    folder.mkdir()
 
-    assert "directory" in text
+    texts = await _refused(session_with, await launch(), place, errors.LedgerError)
 
-
-async def test_a_folder_is_refused(launch, session_with, tmp_path):
-    """The error says that it is a folder, and no lock is left beside it."""
-    folder = await asyncio.to_thread(tempfile.mkdtemp, dir=tmp_path)
-    text = await _refused(session_with, await launch(), Path(folder), errors.LedgerError)
-
-    assert f"{folder} is a folder" in text
-    assert [str(each) for each in await asyncio.to_thread(tmp_path.glob, "*")] == [folder]
-
-
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-async def test_an_address_of_a_database_is_refused(launch, session_with, scheme):
-    """The error says that a ledger is a file, and does not show the address."""
-    address = f"{scheme}://me:hush@127.0.0.1:9/db#run"
-    text = await _refused(session_with, await launch(), address, errors.LedgerError)
-    with pytest.raises(errors.LedgerError) as caught:
-        read_ledger(Path(address))
-
-    for each in (text, str(caught.value)):
-        assert "a ledger is a file, not a database" in each
-        assert "hush" not in each
-
-
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs /proc")
-async def test_a_directory_that_cannot_be_written_to_is_refused(launch, session_with):
-    """Nothing is sent that could not be recorded."""
-    # /proc takes no new files, from root either.
-    text = await _refused(
-        session_with, await launch(), Path("/proc/self/run.db"), errors.LedgerError
-    )
-
-    assert "can be written to" in text
+    assert said in texts[0]
+    assert "hush" not in "".join(texts)
+    assert list(tmp_path.rglob("*")) == [folder]
 
 
 async def test_only_its_owner_may_read_it(launch, session_with, ledger):
