@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STAGES = (
-    "check test docs proof-world test-wheel demo audit proof-fleet proof-paying-once proof-conformance"
+    "check test docs proof-world test-wheel demo audit proof-fleet proof-paying-once "
+    "proof-conformance"
 ).split()
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
