@@ -239,8 +239,8 @@ def no_connection(place: str, error: OSError) -> str:
         return f"no connection to {place}: TLS: {error.reason or type(error).__name__}"
     # asyncio's own text is "Connect call failed" and an address, so the system's is taken; the
     # numbers of names that are not found are others than the system's.
-    is_named = error.errno and not isinstance(error, socket.gaierror)
-    text = os.strerror(error.errno) if is_named else error.strerror
+    is_system = not isinstance(error, socket.gaierror)
+    text = os.strerror(error.errno) if error.errno and is_system else error.strerror
     return f"no connection to {place}: {text or type(error).__name__}"
 
 
