@@ -16,18 +16,18 @@ unexport PYTHONDONTWRITEBYTECODE
 # passes only alone has to be corrected, but the whole gate of half an hour is not repeated for it.
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
-# Words behind test-, proof- and bench-.
+# Words behind test-, proof- and bench-; conformance has an environment of its own.
 TESTS_APART := agent compatibility examples matrix wheel
 PROOFS := fleet million model mutants paying-once world
 BENCHES := lost-reply scripts
 
-.PHONY: help test check demo docs openapi long bench gate nightly conformance audit environments lock dist \
-	$(TESTS_APART:%=test-%) $(PROOFS:%=proof-%) $(BENCHES:%=bench-%)
+.PHONY: help test check demo docs openapi long bench gate nightly audit environments lock dist \
+	$(TESTS_APART:%=test-%) $(PROOFS:%=proof-%) proof-conformance $(BENCHES:%=bench-%)
 .DEFAULT_GOAL := help
 
-help: ## this list
+help:
 	@awk '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^(## )?[a-z][a-zA-Z-]*:.*## / { sub(/^## /, ""); split($$0, part, ":.*## "); printf "  %-14s %s\n", part[1], part[2] }' Makefile
+		/^(## )?[a-z][]a-zA-Z[-]*:.*## / { sub(/^## /, ""); split($$0, part, ":.*## "); printf "  %-14s %s\n", part[1], part[2] }' Makefile
 
 ##@ Every day
 
@@ -61,14 +61,14 @@ long: $(VENV)/.made ## the long tests of what changed (SUITES=all, or names of f
 	if [ -z "$$paths" ]; then echo "what changed has no long tests"; exit; fi; \
 	$(PYTEST) -n 3 --dist worksteal --durations 20 $(LONG) $$paths $(call ONCE_MORE,$(PYTEST),$(LONG) $$paths)
 
-bench: .venv-peers/.made ## everything measured beside other clients: 45 minutes (QUICK=1: a rough guide in 4)
+## bench[-NAME]: ## what is measured beside other clients; NAME is lost-reply or scripts (QUICK=1: a rough guide)
+bench: .venv-peers/.made # 45 minutes; with QUICK=1 four
 	.venv-peers/bin/python -m benchmarks.run $(SHORT)
 
-## bench-NAME: ## lost-reply: one lost answer, through four clients; scripts: recorded scripts on sites that change (QUICK=1)
-bench-lost-reply: .venv-peers/.made
+bench-lost-reply: .venv-peers/.made # one lost answer to a creating call
 	.venv-peers/bin/python -m benchmarks.lost_reply
 
-bench-scripts: .venv-agent/.made
+bench-scripts: .venv-agent/.made # recorded scripts on sites that change
 	.venv-agent/bin/python -m benchmarks.scripts $(SHORT)
 
 ##@ Before a change lands
@@ -99,12 +99,12 @@ test-matrix: # the transport's tests on the oldest supported, a middle and the n
 test-wheel: $(VENV)/.made # the built wheel, used away from the checkout, and the blocks of docs against it
 	scripts/wheel.sh $(BIN)/python $(PY)
 
-## proof-NAME: ## promises with controls that must fail: fleet, million, model, mutants, paying-once, world (QUICK=1: the short form)
+## proof-NAME: ## promises, each with a control: conformance (URL=…), fleet, million, model, mutants, paying-once, world (QUICK=1)
 $(PROOFS:%=proof-%): proof-%: $(VENV)/.made
 	$(BIN)/python -m tests.proofs.$(subst -,_,$*) $(SHORT) $(WORDS)
 	$(if $(filter fleet,$*),$(BIN)/python -m tests.proofs.fleet.queue $(SHORT))
 
-conformance: .venv-conformance/.made ## statements and generated requests, of the bundled server; with URL=… statements of that one
+proof-conformance: .venv-conformance/.made # statements and generated requests; with URL=… statements of that server
 	.venv-conformance/bin/python -m tests.proofs.conformance$(if $(URL),.statements $(URL) $(WORDS),.run)
 
 # Where the advisory service cannot be reached it says so, and fails for nothing else.
@@ -129,7 +129,7 @@ dist: $(VENV)/.made .venv-image/.made .venv-sbom/.made ## the source archive, it
 
 # Environments: one for each dependency group, made again when the groups or the lock change.
 ENVIRONMENTS ?= docs conformance demo audit
-environments: $(VENV)/.made $(ENVIRONMENTS:%=.venv-%/.made) ## what the gate installs, at once
+environments: $(VENV)/.made $(ENVIRONMENTS:%=.venv-%/.made) # what the gate installs, at once
 
 .venv-%/.made: pyproject.toml constraints.txt scripts/environment.sh
 	scripts/environment.sh .venv-$* $* $(PY)

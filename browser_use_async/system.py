@@ -8,6 +8,8 @@ import contextlib
 import errno
 import os
 import signal
+import socket
+import ssl
 import stat
 import sys
 import tempfile
@@ -226,6 +228,20 @@ def hidden_typing(terminal: TextIO) -> Generator[None]:
         yield
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+# --- connections ------------------------------------------------------------------------------
+
+
+def no_connection(place: str, error: OSError) -> str:
+    """Why there is no connection to a place."""
+    if isinstance(error, ssl.SSLError):
+        return f"no connection to {place}: TLS: {error.reason or type(error).__name__}"
+    # asyncio's own text is "Connect call failed" and an address, so the system's is taken; the
+    # numbers of names that are not found are others than the system's.
+    is_system = not isinstance(error, socket.gaierror)
+    text = os.strerror(error.errno) if error.errno and is_system else error.strerror
+    return f"no connection to {place}: {text or type(error).__name__}"
 
 
 # --- processes --------------------------------------------------------------------------------

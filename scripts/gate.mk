@@ -22,19 +22,19 @@ FORGIVEN := 3
 
 ifdef NIGHT
 COMPUTES := long proof-world proof-model proof-mutants bench
-WAITS := proof-fleet proof-paying-once conformance test-agent test-examples test-matrix
+WAITS := proof-fleet proof-paying-once proof-conformance test-agent test-examples test-matrix
 words-long := SUITES=all
 words-bench := QUICK=1
 else
 COMPUTES := check test docs $(if $(LONG),long) proof-world $(if $(NEWEST),test-compatibility)
-WAITS := test-wheel demo audit proof-fleet proof-paying-once $(filter test-agent,$(SUITES)) conformance \
+WAITS := test-wheel demo audit proof-fleet proof-paying-once $(filter test-agent,$(SUITES)) proof-conformance \
 	$(filter test-matrix,$(SUITES))
 words-long := SUITES='$(LONG)'
 words-test-compatibility := PY=$(NEWEST) VENV=.venv-newest
 $(foreach each,world fleet paying-once,$(eval words-proof-$(each) := QUICK=1))
 endif
 # One stage makes the environments of all others: two that make the same one would collide.
-words-environments := ENVIRONMENTS='$(filter docs conformance demo audit agent examples,$(COMPUTES) $(WAITS:test-%=%)) $(if $(NIGHT),peers)'
+words-environments := ENVIRONMENTS='$(filter docs conformance demo audit agent examples,$(COMPUTES) $(patsubst proof-%,%,$(WAITS:test-%=%))) $(if $(NIGHT),peers)'
 STAGE = scripts/stage.sh $(1) $(words-$(1))
 
 .PHONY: run stages lanes computes $(WAITS)

@@ -4,7 +4,6 @@
 # their size is limited, and a cut body is an error. aiohttp is not asked to decompress: it returns
 # half of a compressed stream as if it were whole, and expands 300 kB to 300 MB.
 
-import os
 import ssl
 import zlib
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
 from browser_use_async.api.submission_key import SUPPORTED_HEADER, TRUE
+from browser_use_async.system import no_connection
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
 UNMEASURED = 2 * 1024 * 1024  # bytes decompressed at once; a larger body is measured first
@@ -167,9 +167,7 @@ def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
             text = f"{error.host}:{error.port} speaks http and not https; write http:// in its URL"
             return _not_sent(text, transient=False)
         case aiohttp.ClientConnectorError():
-            return _not_sent(
-                f"no connection to {error.host}:{error.port}: {_reason(error.os_error)}"
-            )
+            return _not_sent(no_connection(f"{error.host}:{error.port}", error.os_error))
         case aiohttp.ConnectionTimeoutError():
             return _not_sent("connecting took too long", timed_out=True)
         case TimeoutError() if not sent:
@@ -180,14 +178,6 @@ def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
 
 # What OpenSSL says of an answer that is no TLS.
 _PLAIN_HTTP = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or type(error).__name__}"
-    # asyncio's own text is "Connect call failed" and an address, so the system's is taken.
-    text = os.strerror(error.errno) if error.errno else error.strerror
-    return text or type(error).__name__
 
 
 # Most special first: aiohttp's exceptions inherit from one another.

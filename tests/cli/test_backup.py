@@ -102,7 +102,8 @@ async def test_a_folder_without_rights(kept, tmp_path):
         (("{}/no/a.db",), 2, "/no/a.db cannot be written: No such file or directory"),
         ((), 2, "missing: FILE"),
         (("{}/a.db", "--local"), 2, "needs a bundled server"),
-        (("{}/a.db", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no whole answer"),
+        (("{}/a.db", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "no connection to 127.0.0.1:1"),
+        (("{}/a.db", "--admin-socket", "/no/a.sock"), 4, "no connection to /no/a.sock: No such"),
     ],
 )
 async def test_mistakes(words, code, named, kept, tmp_path):

@@ -1,3 +1,4 @@
+import csv
 import json
 import re
 import shlex
@@ -209,11 +210,12 @@ async def test_interrupted_twice(server, recorder, tmp_path):
 
 @pytest.mark.torture
 async def test_interrupted_without_a_ledger(server, tmp_path):
-    """Tasks that no later run could find are stopped."""
-    source = companies(tmp_path, "Hang")
-    env = environment(server)
-    async with running("batch", "run", source, "--template", TEMPLATE, env=env) as command:
-        await until(lambda: server.tasks_created >= 1)
+    """Tasks that no later run could find are stopped, and the file has the results so far."""
+    source = companies(tmp_path, "Acme", "Hang")
+    given = ("batch", "run", source, "--template", TEMPLATE, "--concurrency", "1")
+    output = ("-o", str(tmp_path / "out.jsonl"))
+    async with running(*given, *output, env=environment(server)) as command:
+        await until(lambda: server.tasks_created >= 2)
         command.send(signal.SIGINT)
         await command.says("Press Ctrl-C again to leave them: they are stopped")
         command.send(signal.SIGINT)
@@ -221,7 +223,49 @@ async def test_interrupted_without_a_ledger(server, tmp_path):
 
     assert result.code == 130
     assert "to go on" not in result.stderr
-    assert [str(record.status) for record in server.store.tasks] == ["stopped"]
+    assert "without --ledger this batch cannot be resumed" in result.stderr
+    assert {str(record.status) for record in server.store.tasks} == {"finished", "stopped"}
+    assert keys_of(results(tmp_path)) == ["k0"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
+async def test_a_file_without_a_ledger(server, recorder, tmp_path, name):
+    """It has a result for each row, in the order of the input, of which the first ends last."""
+    source = companies(tmp_path, "Held", "Acme", "Other", "Acme")
+    given = ("batch", "run", source, "--template", TEMPLATE, "-o", str(tmp_path / name))
+    async with running(*given, env=environment(server)) as command:
+        await until(lambda: server.tasks_created == 4)
+        await until(lambda: sum(task.status.is_terminal for task in server.store.tasks) == 3)
+        recorder.released.set()
+        result = await command.ends()
+
+    text = (tmp_path / name).read_text()
+    rows = [*csv.DictReader(text.splitlines())] if name == "out.csv" else results(tmp_path)
+    assert result.code == 0, result.stderr
+    assert result.json["done"] == 4
+    assert [row["key"] for row in rows] == ["k0", "k1", "k2", "k3"]
+    assert {row["output"] for row in rows} == {"Done."}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["in.csv", name]
+
+
+@pytest.mark.long
+async def test_a_file_that_cannot_be_written_without_a_ledger(server, recorder, tmp_path):
+    """What was paid for is printed."""
+    source, folder = companies(tmp_path, "Held"), tmp_path / "results"
+    folder.mkdir()
+    given = ("batch", "run", source, "--template", TEMPLATE, "-o", str(folder / "out.csv"))
+    async with running(*given, env=environment(server)) as command:
+        await until(lambda: server.tasks_created == 1)
+        folder.rmdir()
+        recorder.released.set()
+        result = await command.ends()
+
+    assert result.code == 2
+    assert "out.csv cannot be written: No such file or directory; the results are on std" in (
+        result.stderr
+    )
+    assert [each["key"] for each in result.json_lines if "key" in each] == ["k0"]
 
 
 @pytest.mark.torture
@@ -433,7 +477,6 @@ async def test_no_server_listens(tmp_path):
         (("--encoding", "klingon"), "no encoding"),
         (("-o", "{}/in.csv", "--ledger", "{}/run.db"), "different files"),
         (("-o", "{}/no/out.jsonl", "--ledger", "{}/run.db"), "cannot be written"),
-        (("-o", "{}/out.jsonl"), "-o needs a --ledger"),
         (("--ledger", "{}/no/run.db"), "no/run.db"),
         (("--ledger", "{}/in.csv", "--resume"), "different files"),
         (("--ledger", "{}"), "is a folder, and a ledger is a file"),

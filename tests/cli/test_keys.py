@@ -94,7 +94,7 @@ async def test_tables_on_a_terminal(server):
         (("revoke", "nothing"), 2, "there is no key nothing"),
         (("list", "--local"), 2, "--admin-socket"),
         (("list", "--base-url", "http://tasks.example/api/v1"), 2, "unencrypted"),
-        (("list", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no answer"),
+        (("list", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "no connection to 127.0.0.1:1"),
     ],
 )
 async def test_mistakes(words, code, named, server):

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STAGES = (
-    "check test docs proof-world test-wheel demo audit proof-fleet proof-paying-once conformance"
+    "check test docs proof-world test-wheel demo audit proof-fleet proof-paying-once "
+    "proof-conformance"
 ).split()
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -89,7 +90,7 @@ def test_after_a_failure_no_stage_begins(tmp_path):
 def test_with_goes_on_all_stages_run(tmp_path):
     """A stage that fails keeps no other from running."""
     code, said = gate(
-        tmp_path, "GOES_ON=1", check="exit 1", test_wheel="exit 1", conformance="touch end"
+        tmp_path, "GOES_ON=1", check="exit 1", test_wheel="exit 1", proof_conformance="touch end"
     )
 
     assert code != 0

@@ -30,6 +30,7 @@ _OWN_COLUMNS = (
     *("output", "error"),
 )
 _ROWS_AT_ONCE = 500
+_IN_LEDGER = "the ledger has the results: write them with `batch results`"
 
 Record = dict[str, Any]
 
@@ -147,8 +148,8 @@ class ResultFile:
                 "or move the file away"
             )
 
-    async def write(self, records: AsyncIterable[Record]) -> None:
-        """Write all records, or change nothing."""
+    async def write(self, records: AsyncIterable[Record], kept: str = _IN_LEDGER) -> None:
+        """Write all records, or change nothing; `kept` says where they are then."""
         try:
             with system.replaced_file(self.path) as part:
                 if self.path.exists():
@@ -160,8 +161,7 @@ class ResultFile:
                 os.fsync(part)
         except OSError as error:
             raise ConfigurationError(
-                f"{self.path} cannot be written: {error.strerror}; the ledger has the results: "
-                "write them with `batch results`"
+                f"{self.path} cannot be written: {error.strerror}; {kept}"
             ) from None
 
 

@@ -1,8 +1,9 @@
 """The run of a batch: results, progress, and what Ctrl-C does."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from browser_use_async.cli.batch.progress import (
 from browser_use_async.cli.batch.results import (
     CsvTable,
     JsonLines,
+    Record,
     ResultFile,
     ledger_records,
     result_record,
@@ -52,7 +54,7 @@ from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console, OutputError, answer_of, counted
 from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
-from browser_use_async.errors import BrowserUseError
+from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.prices import format_cents
 from browser_use_async.types import RunTaskFields
 
@@ -91,6 +93,8 @@ class BatchRun:
     words: Sequence[str]  # the command line
     timeout: float | None = None  # seconds after which it is left, or None
     failures: Failures = attrs.field(factory=Failures)
+    # For -o without a ledger, which else has them
+    _records: list[Record] = attrs.field(factory=list, init=False)
 
     async def run(self, connection: Connection) -> int:
         """Run the batch, and return the exit code."""
@@ -110,12 +114,34 @@ class BatchRun:
         batch = connection.session._run_batch(  # noqa: SLF001
             tracker, settings.fields.copy(), options
         )
-        with graceful_sigint(lambda: self._drain(batch)):
-            code = await self._run_with_timeout(batch, tracker)
+        try:
+            with graceful_sigint(lambda: self._drain(batch)):
+                code = await self._run_with_timeout(batch, tracker)
+        except (asyncio.CancelledError, BrowserUseError, OutputError):
+            if file is not None and self._records:
+                await self._write_records(file)  # no later run can
+            raise
         code = self._finish(batch) if code is None else code
-        if file is not None:
+        if file is not None and settings.ledger is None:
+            await self._write_records(file)
+        elif file is not None:
             await self._write_results(file, connection)
         return code
+
+    async def _write_records(self, file: ResultFile) -> None:
+        """Write the results of a run without a ledger; to stdout if the file cannot be written."""
+
+        async def in_order() -> AsyncGenerator[Record, None]:
+            for record in sorted(self._records, key=itemgetter("index")):
+                yield record
+
+        try:
+            await file.write(in_order(), "the results are on stdout, a line of JSON for each row")
+        except ConfigurationError:
+            for record in self._records:
+                self.console.result(record)
+            raise
+        self._report_written(file)
 
     async def _write_results(self, file: ResultFile, connection: Connection) -> None:
         """Write what the ledger knows, with the rows of the input."""
@@ -131,6 +157,9 @@ class BatchRun:
             await file.write(
                 ledger_records(ledger, items, connection.session.tasks, has_schema=has_schema)
             )
+        self._report_written(file)
+
+    def _report_written(self, file: ResultFile) -> None:
         self.console.info(
             f"results are in {file.path}, in the order of the input, whose lines are in `line`"
         )
@@ -287,9 +316,13 @@ class BatchRun:
                 item = tracker.pop(result.index)
                 display.report_result(result)
                 # An item that has not ended is written by the run that resumes the batch.
-                if streams and result.state in FINAL_STATES and not self.console.shows_text:
+                if result.state not in FINAL_STATES:
+                    continue
+                if streams and not self.console.shows_text:
                     with answer_of(result.task_id):
                         self.console.result(result_record(result, item, has_schema=has_schema))
+                elif not streams and self.settings.ledger is None:
+                    self._records.append(result_record(result, item, has_schema=has_schema))
 
     def _report_resume(self, batch: Batch[Any]) -> None:
         if not has_begun(batch.progress):

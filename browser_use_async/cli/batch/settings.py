@@ -174,7 +174,7 @@ class BatchSettings:
             raise ConfigurationError("--input: a batch takes them from the columns of its rows")
         given = dict(fields)
         script = fields.pop("script", None)
-        _refuse_contradictions(options, ledger, output, resume=resume, extend=extend, local=local)
+        _refuse_contradictions(options, ledger, resume=resume, extend=extend, local=local)
         _refuse_one_file({"the input": source, "-o": output, "--ledger": ledger})
         _check_fields(fields)
         _check_budget(options.budget_cents, fields)
@@ -221,7 +221,6 @@ def _batch_options(
 def _refuse_contradictions(
     options: BatchOptions,
     ledger: Path | None,
-    output: Path | None,
     *,
     resume: bool,
     extend: bool,
@@ -229,11 +228,6 @@ def _refuse_contradictions(
 ) -> None:
     if resume and ledger is None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
-    if output is not None and ledger is None:
-        raise ConfigurationError(
-            f"-o needs a --ledger, from which {output} is written at the end of the run; add "
-            "--ledger FILE, or write `> FILE` instead of -o"
-        )
     if resume and local:
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
     for flag, is_given in (

@@ -158,9 +158,9 @@ _RESUMING = (
     *_INPUT,
     option(
         "-o --output FILE",
-        "a file for the results, written from the ledger at the end of the run: a table with the "
-        "input's `line` first if its name ends in .csv, else one line of JSON for each row "
-        "(default: stdout, each as its task ends)",
+        "a file for the results, written at the end of the run: a table with the input's `line` "
+        "first if its name ends in .csv, else one line of JSON for each row (default: stdout, each "
+        "as its task ends)",
         type=click.Path(path_type=Path),
     ),
     *group(

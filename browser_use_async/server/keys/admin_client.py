@@ -11,6 +11,7 @@ from yarl import URL
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import APIConnectionError, APIStatusError
 from browser_use_async.server.keys.api_key import NO_KEY, NewKey, checked
+from browser_use_async.system import no_connection
 
 BACKUP_TYPE = "application/vnd.sqlite3"
 """The media type of the answer that is a backup."""
@@ -107,7 +108,7 @@ class AdminClient:
                 async for chunk in answer.content.iter_any():
                     yield chunk
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise self._no_answer(f"no whole answer to {call}", error) from error
+            raise self._failure(call, "no whole answer", error) from error
 
     async def _call(
         self,
@@ -131,16 +132,24 @@ class AdminClient:
             ):
                 status, text = answer.status, await answer.content.read(_MAX_ANSWER)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise self._no_answer(f"no answer to {method} {path}", error) from error
+            raise self._failure(f"{method} {path}", "no answer", error) from error
         return _value_of(status, text, f"{method} {path}")
 
     def _http(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
         connector = None if self._socket is None else aiohttp.UnixConnector(str(self._socket))
         return aiohttp.ClientSession(connector=connector, timeout=timeout)
 
-    def _no_answer(self, what: str, error: Exception) -> APIConnectionError:
+    def _failure(self, call: str, what: str, error: Exception) -> APIConnectionError:
+        if isinstance(error, aiohttp.ClientConnectorError):
+            place = str(self._socket or f"{error.host}:{error.port}")
+            reason = no_connection(place, error.os_error)
+            return APIConnectionError(
+                f"{call} got no answer: {reason}; the request was not sent", sent=False
+            )
         reason = str(error) or type(error).__name__
-        return APIConnectionError(f"the server at {self._place} gave {what}: {reason}", sent=True)
+        return APIConnectionError(
+            f"the server at {self._place} gave {what} to {call}: {reason}", sent=True
+        )
 
 
 def _value_of(status: int, text: bytes, call: str) -> dict[str, Any]:

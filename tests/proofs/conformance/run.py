@@ -2,7 +2,7 @@
 
 The statements of the specification are checked with every available executor. Then
 schemathesis makes thousands of requests from the document, and checks each answer. Run by
-`make conformance`; further arguments go to schemathesis.
+`make proof-conformance`; further arguments go to schemathesis.
 """
 
 import asyncio
