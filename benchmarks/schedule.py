@@ -6,6 +6,7 @@ and the clock jumps. A closed loop keeps so many tasks in flight: one ends, the 
 """
 
 import asyncio
+import json
 import math
 import random
 import sys
@@ -19,9 +20,13 @@ import attrs
 import httpx
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, table
-from benchmarks.servers.lifelike import Population, WireProtocol, World
+from benchmarks.peers import version_2
+from benchmarks.servers.fake import Population, World
 from benchmarks.waiters import Waiter, end, loops, official, ours, policy
+from tests.support import wire
 from tests.support.clock import run
+from tests.support.fake_service import Asked
+from tests.support.http_in_memory import HttpConnection
 from tests.support.network import Machine, Network
 
 URL = "http://127.0.0.1:80"  # no server listens: the network is memory
@@ -77,9 +82,9 @@ async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Wai
 
     async def handle(_self: object, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(LATENCY)
-        body = world.answer(request.method, request.url.raw_path.decode())
+        answer = version_2.answer(world, request.method, request.url.path)
         await asyncio.sleep(LATENCY)
-        return httpx.Response(200, content=body)
+        return httpx.Response(200, json=answer)
 
     httpx.AsyncHTTPTransport.handle_async_request = handle
     try:
@@ -89,10 +94,24 @@ async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Wai
         httpx.AsyncHTTPTransport.handle_async_request = genuine
 
 
+class _Connection(HttpConnection):
+    """The service's side of a connection of the others."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def serve(self, request: wire.Request) -> None:
+        asked = Asked.parse(request.method, request.target, request.body)
+        status, content = self._world.answer(asked)
+        self.transport.write(wire.response(status, json.dumps(content)))
+        self.go_on()
+
+
 def _side(setting: Setting, world: World) -> AbstractAsyncContextManager[Waiter]:
     if setting.side == "official":
         return _official(URL, setting.seconds, world)
-    network = Network(lambda: WireProtocol(world), latency=lambda: LATENCY)
+    network = Network(lambda: _Connection(world), latency=lambda: LATENCY)
     connector = network.connector(Machine())
     if setting.side == "loops":
         return loops(URL, setting.seconds, connector)
@@ -102,21 +121,21 @@ def _side(setting: Setting, world: World) -> AbstractAsyncContextManager[Waiter]
 async def _world(setting: Setting) -> Point:
     loop = asyncio.get_running_loop()
     draw = random.Random(setting.in_flight)
-    world = World(Population(0, 60.0, 0.8, seed=7), loop.time)
+    world = World(Population(0, 60.0, 0.8, seed=7))
     delays: list[float] = []
     warm = min(setting.in_flight, 5000)
     counted_from = 0
     enough = asyncio.Event()
 
     def detections() -> int:
-        return world.counts["status"] + world.counts["list"]
+        return world.carried_out["status"] + world.carried_out["list"]
 
     async def worker(waiter: Waiter) -> None:
         nonlocal counted_from
         await asyncio.sleep(draw.uniform(0, SPREAD))
         while True:
             task_id = await waiter.run()
-            delays.append(loop.time() - world.tasks[task_id].ends)
+            delays.append(loop.time() - world.tasks[task_id].ended_at)
             if len(delays) == warm:
                 counted_from = detections()
             if len(delays) >= warm + setting.tasks:
