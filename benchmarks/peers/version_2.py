@@ -4,15 +4,20 @@ from typing import Any
 
 from tests.support.fake_service import Asked, FakeService
 
-__all__ = ["answer", "whole"]
+__all__ = ["answer", "created", "whole"]
+
+
+def created(task_id: str) -> object:
+    """The answer to the call that created a task."""
+    return {"id": task_id, "sessionId": task_id}
 
 
 def answer(service: FakeService, method: str, path: str) -> object:
     """Execute a call with this method and path."""
     task_id, _slash, what = path.removeprefix("/api/v2/tasks").strip("/").partition("/")
     if method == "POST":
-        made = service.answer(Asked("run", body={"task": "a task of version 2"}))[1]["id"]
-        return {"id": made, "sessionId": made}
+        _status, made = service.answer(Asked("run", body={"task": "a task of version 2"}))
+        return created(made["id"])
     _status, v1 = service.answer(Asked("status" if what else "get", task_id))
     if not what:
         return whole(v1)
