@@ -1,4 +1,4 @@
-"""Goals 5 and 6: hundreds and thousands of waits at once, in real time.
+"""Hundreds and thousands of waits at once, in real time.
 
 Every side has a process of its own. The sides of one round run at the same time against the same
 server, so that all of them meet the same neighbours; what counts is CPU time and not speed.
