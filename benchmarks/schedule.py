@@ -6,7 +6,6 @@ and the clock jumps. A closed loop keeps so many tasks in flight: one ends, the 
 """
 
 import asyncio
-import json
 import math
 import random
 import sys
@@ -21,12 +20,9 @@ import httpx
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, table
 from benchmarks.peers import version_2
-from benchmarks.servers.fake import Population, World
+from benchmarks.servers.fake import Population, World, WorldConnection
 from benchmarks.waiters import Waiter, end, loops, official, ours, policy
-from tests.support import wire
 from tests.support.clock import run
-from tests.support.fake_service import Asked
-from tests.support.http_in_memory import HttpConnection
 from tests.support.network import Machine, Network
 
 URL = "http://127.0.0.1:80"  # no server listens: the network is memory
@@ -94,24 +90,10 @@ async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Wai
         httpx.AsyncHTTPTransport.handle_async_request = genuine
 
 
-class _Connection(HttpConnection):
-    """The service's side of a connection of the others."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self._world = world
-
-    def serve(self, request: wire.Request) -> None:
-        asked = Asked.parse(request.method, request.target, request.body)
-        status, content = self._world.answer(asked)
-        self.transport.write(wire.response(status, json.dumps(content)))
-        self.go_on()
-
-
 def _side(setting: Setting, world: World) -> AbstractAsyncContextManager[Waiter]:
     if setting.side == "official":
         return _official(URL, setting.seconds, world)
-    network = Network(lambda: _Connection(world), latency=lambda: LATENCY)
+    network = Network(lambda: WorldConnection(world), latency=lambda: LATENCY)
     connector = network.connector(Machine())
     if setting.side == "loops":
         return loops(URL, setting.seconds, connector)

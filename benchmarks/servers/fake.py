@@ -7,26 +7,28 @@ What only the benchmark may know stands under `/control`.
 
 import asyncio
 import contextlib
+import gc
 import json
 import math
 import random
 import time
+from functools import partial
 from multiprocessing.connection import Connection
 from statistics import NormalDist
 from typing import Any
 
 import aiohttp
 import attrs
-from aiohttp import web
 
 from benchmarks.peers import version_2
 from benchmarks.servers.process import ServerProcess
-from tests.support.fake_api import FakeApi
 from tests.support.fake_service import Asked, FakeService
 from tests.support.fake_task import FakeTask
+from tests.support.http_in_memory import HttpConnection
+from tests.support.wire import Request, response
 from tests.webhooks.calls import body_of, event, headers_of
 
-__all__ = ["Burst", "FakeServer", "LongTask", "Population", "World"]
+__all__ = ["Burst", "FakeServer", "LongTask", "Population", "World", "WorldConnection"]
 
 PROMPT = (
     "Open the shop's order page, sign in with the given account, find every order of the last "
@@ -62,6 +64,11 @@ class Population:
     before_loss: int | None = None
 
 
+def _json(content: object) -> str:
+    """As the service's framework writes it, without white space."""
+    return json.dumps(content, separators=(",", ":"))
+
+
 @attrs.define(eq=False)
 class LongTask(FakeTask):
     """A task whose answers are about as long as the service's."""
@@ -71,6 +78,15 @@ class LongTask(FakeTask):
     step_seconds: float = 1e-6
     task: str = PROMPT
     metadata: dict[str, str] = attrs.field(factory=lambda: {"customer": "4711"})
+    live_after: float | None = 0.0
+    _written: dict[str, str] = attrs.field(factory=dict)
+
+    def written(self) -> str:
+        """The JSON of its row, which is made once for each status: lists must cost little."""
+        status = self.status()
+        if status not in self._written:
+            self._written[status] = _json(self.row())
+        return self._written[status]
 
     def whole(self) -> dict[str, Any]:
         """The task with its steps."""
@@ -85,22 +101,36 @@ class LongTask(FakeTask):
 class World(FakeService):
     """The service with these tasks, and with such tasks for those who create more.
 
+    Its webhook calls the receiver that `/control/hook-PORT` names.
+
+    Args:
+        population: Which tasks there are.
+        http: The client of its webhook.
+
     Attributes:
+        population: Which tasks there are.
         watched: The tasks that began with it.
+        in_flight: How many calls are being answered.
+        most_in_flight: The most that were.
     """
 
-    def __init__(self, population: Population) -> None:
+    def __init__(self, population: Population, http: aiohttp.ClientSession | None = None) -> None:
         super().__init__()
-        self._population = population
+        self.population = population
+        self.in_flight = self.most_in_flight = 0
+        self._http = http
+        self._work: list[asyncio.Task[None]] = []
         self._draw = random.Random(population.seed)
         self._strata: list[int] = []
         self.make = lambda _body: self._drawn()
         for _ in range(population.older):
             self.add(LongTask(life=((0.0, "running"), (3600.0, "finished"))), aged=7200.0)
         self.watched = [self.add(self._drawn()) for _ in range(population.count)]
+        for task in self.tasks.values():
+            self.shown(task)  # written now, and not while clients are measured
 
     def _drawn(self) -> FakeTask:
-        tasks = self._population
+        tasks = self.population
         seconds = tasks.median * math.exp(self._deviation() * tasks.sigma)
         return LongTask(life=((0.0, "running"), (min(seconds, tasks.longest), "finished")))
 
@@ -118,26 +148,24 @@ class World(FakeService):
         """All tasks, at once: the list of thousands is read a hundred times in a second."""
         return list(reversed(self.tasks.values()))
 
-
-class _WorldApi(World, FakeApi):
-    """A world on a port, which also calls the receiver that `/control/hook-PORT` names."""
-
-    def __init__(self, population: Population, http: aiohttp.ClientSession) -> None:
-        super().__init__(population)
-        self.latency = population.latency
-        self._http = http
-        self._work: list[asyncio.Task[None]] = []
-
-    def respond(self, request: web.Request, asked: Asked) -> web.Response:
-        """Answer also what is no part of the API, and calls of its version 2."""
-        first, _slash, what = request.path[1:].partition("/")
-        if first == "control":
-            return web.json_response(self._control(what))
+    def text(self, request: Request) -> tuple[int, str]:
+        """The status and the body of an answer."""
+        path = request.target.partition("?")[0]
+        if path.startswith("/control/"):
+            return 200, _json(self._control(path.rpartition("/")[2]))
+        asked = Asked.parse(request.method, request.target, request.body)
         if not asked.route:
-            return web.json_response(version_2.answer(self, request.method, request.path))
+            return 200, _json(version_2.answer(self, request.method, path))
         status, content = self.answer(asked)
-        text = json.dumps(content, separators=(",", ":"))  # as the service's framework writes it
-        return web.Response(text=text, status=status, content_type="application/json")
+        if asked.route != "list":
+            return status, _json(content)
+        rows = ",".join(content.pop("tasks"))
+        return status, f'{{"tasks":[{rows}],{_json(content)[1:]}'
+
+    def shown(self, task: FakeTask) -> str:
+        """A row of the list, as JSON."""
+        assert isinstance(task, LongTask)
+        return task.written()
 
     def _control(self, what: str) -> object:
         match what.split("-"):
@@ -150,7 +178,7 @@ class _WorldApi(World, FakeApi):
                 return {"most": most}
             case [_hook, port]:
                 ends = sorted(self.watched, key=lambda task: task.ended_at)
-                for task in ends[: self._population.before_loss]:
+                for task in ends[: self.population.before_loss]:
                     work = self._notify(task, f"http://127.0.0.1:{port}/webhook")
                     self._work.append(asyncio.create_task(work))
         return {}
@@ -159,9 +187,34 @@ class _WorldApi(World, FakeApi):
         await asyncio.sleep(task.ended_at - time.monotonic())
         body = body_of(event("finished", task.id, metadata=task.metadata))
         # The side may have stopped listening.
+        assert self._http is not None
         with contextlib.suppress(aiohttp.ClientError):
             async with self._http.post(url, data=body, headers=headers_of(body)):
                 pass
+
+
+class WorldConnection(HttpConnection):
+    """A client's connection to a world: the tests' own is slow beside clients that are measured."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def serve(self, request: Request) -> None:
+        """Answer a request after the world's latency."""
+        world = self._world
+        world.in_flight += 1
+        world.most_in_flight = max(world.most_in_flight, world.in_flight)
+        latency = 0.0 if request.target.startswith("/control/") else world.population.latency
+        if latency:
+            asyncio.get_running_loop().call_later(latency, self._answer, request)
+        else:
+            self._answer(request)
+
+    def _answer(self, request: Request) -> None:
+        self._world.in_flight -= 1
+        self.transport.write(response(*self._world.text(request)))
+        self.go_on()
 
 
 @attrs.frozen
@@ -208,17 +261,18 @@ def _serve(pipe: Connection) -> None:
 
     async def forever() -> None:
         loop = asyncio.get_running_loop()
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200)) as http,
-            contextlib.AsyncExitStack() as worlds,
-        ):
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200)) as http:
             while True:
                 order: Burst | Population = await loop.run_in_executor(None, pipe.recv)
                 if isinstance(order, Burst):
                     pipe.send(await _burst(order, http))
                     continue
-                world = await worlds.enter_async_context(_WorldApi(order, http))
-                pipe.send(world.url.removesuffix("/api/v1"))
+                world = World(order, http)
+                server = await loop.create_server(
+                    partial(WorldConnection, world), "127.0.0.1", 0, backlog=1000
+                )
+                gc.freeze()  # else each collection looks at all tasks, which delays answers
+                pipe.send(server.sockets[0].getsockname()[1])
 
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         asyncio.run(forever())
@@ -233,8 +287,7 @@ class FakeServer(ServerProcess):
     def open(self, population: Population) -> str:
         """Begin a world, and give its root URL."""
         self.pipe.send(population)
-        url: str = self.pipe.recv()
-        return url
+        return f"http://127.0.0.1:{self.pipe.recv()}"
 
     def burst(self, burst: Burst) -> list[tuple[int, float]]:
         """Send events, and give the status and the seconds of each answer."""

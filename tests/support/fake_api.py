@@ -140,7 +140,7 @@ class FakeApi(FakeService):
             keepalive_timeout=1e9,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1000)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}{PREFIX}"
         return self

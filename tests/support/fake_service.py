@@ -184,13 +184,14 @@ class FakeService:
         rows, total = self.list_lies(self.listed())
         shown = self.page_lies(rows[(page - 1) * limit : page * limit])
         return {
-            "tasks": [self._row(self._tell(task)) for task in shown],
+            "tasks": [self.shown(self._tell(task)) for task in shown],
             "total_pages": -(-len(rows) // limit),
             "page": page,
             "limit": limit,
             "total_count": total,
         }
 
-    def _row(self, task: FakeTask) -> dict[str, Any]:
+    def shown(self, task: FakeTask) -> object:
+        """A task as a row of the list."""
         row = task.row()
         return row if self.rows_tell_metadata else {**row, "metadata": None}
