@@ -4,6 +4,7 @@ The text is laid out as the service's framework does it, without white space. Wi
 measured in a process that cannot import it.
 """
 
+import asyncio
 import gc
 import json
 import subprocess
@@ -19,7 +20,8 @@ from browser_use_sdk.generated.v2.models import TaskView
 from pydantic import BaseModel
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, compare, table
-from benchmarks.servers import lifelike
+from benchmarks.peers import version_2
+from benchmarks.servers.fake import LongTask
 from browser_use_async.api.endpoint_table import GET_TASK
 from browser_use_async.api.serialization import decode_response
 
@@ -58,11 +60,16 @@ class Task(BaseModel):
 
 def bodies() -> tuple[bytes, bytes]:
     """The same task as version 1 and as version 2 of the API write it."""
-    task = lifelike.Task("6f1c3a52-8f3e-4c5d-9b7a-2f60a1d4e9b3", 0.0, 90.0)
-    v1, v2 = task.whole("finished", STEPS), task.whole_v2("finished", STEPS)
+
+    async def finished() -> dict[str, Any]:
+        life = ((0.0, "running"), (60.0, "finished"))
+        return LongTask(life=life, born=-60.0, steps=STEPS).whole()
+
+    v1 = asyncio.run(finished())
+    v2 = version_2.whole(v1)
     for value in (v1, v2):
         for step in value["steps"]:
-            step["url"] += "&session=" + "a8c1" * 148  # long, as shops make them: 88 KB in all
+            step["url"] += "&session=" + "a8c1" * 160  # long, as shops make them: 88 KB in all
     return _compact(v1), _compact(v2)
 
 

@@ -20,7 +20,7 @@ from statistics import median, quantiles
 import attrs
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, table
-from benchmarks.servers.lifelike import LifelikeServer, Population
+from benchmarks.servers.fake import FakeServer, Population
 from benchmarks.servers.process import ServerProcess
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy
@@ -219,7 +219,7 @@ def ignoring(effort: Effort) -> list[Row]:
     longest = effort.wait_seconds
     asked: dict[bool, list[float]] = {True: [], False: []}
     used: dict[bool, list[float]] = {True: [], False: []}
-    with LifelikeServer() as server:
+    with FakeServer() as server:
         for seed in range(1, effort.long_rounds + 1):
             population = Population(500, longest * 0.4, 0.5, longest, seed)
             urls = {held: server.open(population) for held in (True, False)}

@@ -13,7 +13,8 @@ import attrs
 
 from benchmarks import harness
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare
-from benchmarks.servers.listing import Listing, listing
+from benchmarks.servers.fake import FakeServer, Population
+from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession
 
 TASKS = 10_000
@@ -77,23 +78,24 @@ async def read(session: BrowserUseSession, side: Side) -> list[str]:
     return ids
 
 
-async def measure(server: Listing, rounds: int) -> dict[Side, Figures]:
+async def measure(url: str, rounds: int) -> dict[Side, Figures]:
     """Let the sides take turns."""
     figures = {side: Figures() for side in SIDES}
-    async with BrowserUseSession(api_key="key", base_url=server.base_url) as session:
+    newest_first = list(control(url, "tasks"))[::-1]
+    async with BrowserUseSession(api_key="key", base_url=f"{url}/api/v1") as session:
         await read(session, Side(8))  # connect first
-        server.take_counts()
         for _ in range(rounds):
             for side, of in figures.items():
+                before = control(url, "counts")["list"]
+                control(url, "most")
                 started, cpu = time.perf_counter(), time.process_time()
                 ids = await read(session, side)
                 of.seconds.append(time.perf_counter() - started)
                 of.cpu.append(time.process_time() - cpu)
-                if ids != server.ids:
+                if ids != newest_first:
                     raise SystemExit(f"{side.name} gives other tasks or another order")
-                requests, at_once = server.take_counts()
-                of.requests.append(requests)
-                of.at_once.append(at_once)
+                of.requests.append(int(control(url, "counts")["list"] - before))
+                of.at_once.append(int(control(url, "most")["most"]))
     return figures
 
 
@@ -125,8 +127,9 @@ def details(figures: dict[Side, Figures]) -> str:
 
 def report(effort: Effort) -> Report:
     """Measure, and compare with the goals."""
-    with listing(TASKS, PAGE_SIZE, DELAY) as server:
-        figures = asyncio.run(measure(server, effort.long_rounds))
+    ended = Population(TASKS, 1e-3, 0.0, older=0, latency=DELAY)
+    with FakeServer() as server:
+        figures = asyncio.run(measure(server.open(ended), effort.long_rounds))
 
     def row(side: Side, bound: float) -> Row:
         ours, theirs = (

@@ -19,7 +19,8 @@ import attrs
 import httpx
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, table
-from benchmarks.servers.lifelike import Population, WireProtocol, World
+from benchmarks.peers import version_2
+from benchmarks.servers.fake import Population, World, WorldConnection
 from benchmarks.waiters import Waiter, end, loops, official, ours, policy
 from tests.support.clock import run
 from tests.support.network import Machine, Network
@@ -77,9 +78,9 @@ async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Wai
 
     async def handle(_self: object, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(LATENCY)
-        body = world.answer(request.method, request.url.raw_path.decode())
+        answer = version_2.answer(world, request.method, request.url.path)
         await asyncio.sleep(LATENCY)
-        return httpx.Response(200, content=body)
+        return httpx.Response(200, json=answer)
 
     httpx.AsyncHTTPTransport.handle_async_request = handle
     try:
@@ -92,7 +93,7 @@ async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Wai
 def _side(setting: Setting, world: World) -> AbstractAsyncContextManager[Waiter]:
     if setting.side == "official":
         return _official(URL, setting.seconds, world)
-    network = Network(lambda: WireProtocol(world), latency=lambda: LATENCY)
+    network = Network(lambda: WorldConnection(world), latency=lambda: LATENCY)
     connector = network.connector(Machine())
     if setting.side == "loops":
         return loops(URL, setting.seconds, connector)
@@ -102,21 +103,21 @@ def _side(setting: Setting, world: World) -> AbstractAsyncContextManager[Waiter]
 async def _world(setting: Setting) -> Point:
     loop = asyncio.get_running_loop()
     draw = random.Random(setting.in_flight)
-    world = World(Population(0, 60.0, 0.8, seed=7), loop.time)
+    world = World(Population(0, 60.0, 0.8, seed=7))
     delays: list[float] = []
     warm = min(setting.in_flight, 5000)
     counted_from = 0
     enough = asyncio.Event()
 
     def detections() -> int:
-        return world.counts["status"] + world.counts["list"]
+        return world.carried_out["status"] + world.carried_out["list"]
 
     async def worker(waiter: Waiter) -> None:
         nonlocal counted_from
         await asyncio.sleep(draw.uniform(0, SPREAD))
         while True:
             task_id = await waiter.run()
-            delays.append(loop.time() - world.tasks[task_id].ends)
+            delays.append(loop.time() - world.tasks[task_id].ended_at)
             if len(delays) == warm:
                 counted_from = detections()
             if len(delays) >= warm + setting.tasks:

@@ -1,4 +1,4 @@
-"""Goals 1 and 3: CPU time and throughput of one status call, side by side.
+"""CPU time and throughput of one status call, side by side.
 
 The server has a process of its own and answers from memory. The sides take turns in every round,
 so that a busy neighbour hurts all alike.

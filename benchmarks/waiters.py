@@ -131,7 +131,8 @@ async def sweeps(url: str, seconds: float) -> AsyncIterator[Waiter]:
 
         async def read(page: int) -> None:
             for row in (await api.get(f"tasks?page={page}&limit=100"))["tasks"]:
-                if row["status"] in TERMINAL and (future := futures.pop(row["id"], None)):
+                future = futures.pop(row["id"], None) if row["status"] in TERMINAL else None
+                if future is not None and not future.done():  # the window may be over
                     future.set_result(None)
 
         async def sweep() -> None:

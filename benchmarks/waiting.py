@@ -1,4 +1,4 @@
-"""Goals 5 and 6: hundreds and thousands of waits at once, in real time.
+"""Hundreds and thousands of waits at once, in real time.
 
 Every side has a process of its own. The sides of one round run at the same time against the same
 server, so that all of them meet the same neighbours; what counts is CPU time and not speed.
@@ -19,7 +19,7 @@ from statistics import median, quantiles
 import attrs
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, ratio, table
-from benchmarks.servers.lifelike import LifelikeServer, Population
+from benchmarks.servers.fake import FakeServer, Population
 from benchmarks.waiters import SIDES, end, ours
 
 MEMORY_SECONDS = 6.0
@@ -167,7 +167,7 @@ class _Ready:
 SIDES_READY = _Ready()
 
 
-def together(server: LifelikeServer, orders: list[Order], population: Population) -> list[Figures]:
+def together(server: FakeServer, orders: list[Order], population: Population) -> list[Figures]:
     """Run sides at the same time, each in a world of its own with the same durations."""
     context = multiprocessing.get_context("spawn")
     running = []
@@ -188,7 +188,7 @@ def together(server: LifelikeServer, orders: list[Order], population: Population
 
 
 def rounds(
-    server: LifelikeServer, count: int, orders: dict[str, Order], population: Population
+    server: FakeServer, count: int, orders: dict[str, Order], population: Population
 ) -> dict[str, list[Figures]]:
     """Several rounds, each with durations of its own."""
     measured: dict[str, list[Figures]] = {name: [] for name in orders}
@@ -199,7 +199,7 @@ def rounds(
     return measured
 
 
-def five_hundred(server: LifelikeServer, effort: Effort) -> Report:
+def five_hundred(server: FakeServer, effort: Effort) -> Report:
     """500 waits."""
     longest = effort.wait_seconds
     population = Population(500, longest * 0.4, 0.5, longest)
@@ -265,7 +265,7 @@ def _shares(runs: list[Figures]) -> list[float]:
     return [each.cpu / each.wall for each in runs]
 
 
-def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
+def ten_thousand(server: FakeServer, effort: Effort) -> Report:
     """10,000 waits. The others saturate a core or fail at this number, but for a bare sweep."""
     window = effort.wait_seconds
     orders = {name: Order(name, 1.0, window) for name in ("ours", "sweeps")}
@@ -365,7 +365,7 @@ async def overruns(url: str, outer: bool) -> list[float]:
     return late
 
 
-def timeouts(server: LifelikeServer, effort: Effort) -> Report:
+def timeouts(server: FakeServer, effort: Effort) -> Report:
     """How exactly a wait keeps its timeout, its own or one around it."""
     rows = []
     for outer, name in ((False, "`timeout=`"), (True, "`asyncio.timeout` around it")):
@@ -388,13 +388,13 @@ def timeouts(server: LifelikeServer, effort: Effort) -> Report:
 
 def report(effort: Effort) -> Report:
     """Measure 500 waits, and compare with the goals."""
-    with LifelikeServer() as server:
+    with FakeServer() as server:
         return five_hundred(server, effort)
 
 
 def many(effort: Effort) -> Report:
     """Measure 10,000 waits and the timeouts, and compare with the goals."""
-    with LifelikeServer() as server:
+    with FakeServer() as server:
         ten = ten_thousand(server, effort)
         late = timeouts(server, effort)
     return Report([*ten.rows, *late.rows], ten.details)

@@ -19,11 +19,11 @@ import attrs
 import orjson
 from aiohttp import web
 
-from benchmarks.servers.lifelike import Population
-from benchmarks.servers.notifying import SECRET, Notifications, NotifyingServer
+from benchmarks.servers.fake import FakeServer, Population
 from benchmarks.waiters import end
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, webhooks
+from tests.webhooks.calls import SECRET
 
 __all__ = ["Figures", "Side", "p99", "receiving", "together"]
 
@@ -197,9 +197,7 @@ def be_a_side(pipe: Connection) -> None:
     pipe.send(asyncio.run(wait_for_all(pipe.recv())))
 
 
-def together(
-    server: NotifyingServer, orders: list[tuple[Side, Population, Notifications]]
-) -> list[Figures]:
+def together(server: FakeServer, orders: list[tuple[Side, Population]]) -> list[Figures]:
     """Run sides at the same time, each in a world of its own."""
     context = multiprocessing.get_context("spawn")
     running = []
@@ -211,8 +209,8 @@ def together(
         running.append((process, here))
     for _process, pipe in running:
         pipe.recv()
-    for (side, population, notifications), (_process, pipe) in zip(orders, running, strict=True):
-        pipe.send(attrs.evolve(side, url=server.open(population, notifications)))
+    for (side, population), (_process, pipe) in zip(orders, running, strict=True):
+        pipe.send(attrs.evolve(side, url=server.open(population)))
     figures = [pipe.recv() for _process, pipe in running]
     for process, _pipe in running:
         process.join()

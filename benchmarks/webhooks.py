@@ -11,11 +11,11 @@ from statistics import median
 import attrs
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, ratio, table
-from benchmarks.servers.lifelike import Population
-from benchmarks.servers.notifying import SECRET, Burst, Notifications, NotifyingServer
+from benchmarks.servers.fake import Burst, FakeServer, Population
 from benchmarks.waking import Side, p99, receiving, together
 from browser_use_async import webhooks
 from browser_use_async.polling.policy import SAFETY_PAUSE
+from tests.webhooks.calls import SECRET
 
 LATENCY = 0.1
 LOST_AFTER = 5
@@ -24,22 +24,20 @@ QUEUE = 1000
 ROUNDS = 3  # at most: each takes two minutes
 
 
-def thousand(server: NotifyingServer, effort: Effort) -> Report:
+def thousand(server: FakeServer, effort: Effort) -> Report:
     """The cost of 1,000 running tasks, with events, without a receiver, and with events lost."""
     longest = effort.wait_seconds
     window = longest + 30
     names = ["attached", "control: none", f"lost after {LOST_AFTER}"]
     notified, plain, lost = [], [], []
     for seed in range(1, min(effort.long_rounds, ROUNDS) + 1):
-        population = Population(1000, longest * 0.4, 0.5, longest, seed=seed)
-        far = Notifications(latency=LATENCY)
+        far = Population(1000, longest * 0.4, 0.5, longest, seed=seed, latency=LATENCY)
         orders = [
-            (Side("", "attached", window), population, far),
-            (Side("", "polling", window), population, far),
+            (Side("", "attached", window), far),
+            (Side("", "polling", window), far),
             (
                 Side("", "attached", window + SAFETY_PAUSE),
-                population,
-                Notifications(LOST_AFTER, LATENCY),
+                attrs.evolve(far, before_loss=LOST_AFTER),
             ),
         ]
         first, second, third = together(server, orders)
@@ -92,18 +90,14 @@ def thousand(server: NotifyingServer, effort: Effort) -> Report:
     return Report(rows, table(f"{head}|p50 s|p99 s|latest s".split("|"), lines))
 
 
-def ten_thousand(server: NotifyingServer, effort: Effort) -> Report:
+def ten_thousand(server: FakeServer, effort: Effort) -> Report:
     """How soon 10,000 waits are woken, and the cost."""
     population = Population(10_000, 60, 0.8)
     runs = [
         together(
             server,
             [
-                (
-                    Side("", name, effort.wait_seconds),
-                    attrs.evolve(population, seed=seed),
-                    Notifications(),
-                )
+                (Side("", name, effort.wait_seconds), attrs.evolve(population, seed=seed))
                 for name in ("attached", "bare")
             ],
         )
@@ -146,7 +140,7 @@ def ten_thousand(server: NotifyingServer, effort: Effort) -> Report:
     return Report(rows, text)
 
 
-async def hanging(server: NotifyingServer) -> tuple[list[tuple[int, float]], list[int], int]:
+async def hanging(server: FakeServer) -> tuple[list[tuple[int, float]], list[int], int]:
     """1,000 events in a second while handlers hang and 200 slow bodies do not come."""
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=QUEUE, drain_timeout=0)
     begun: set[str] = set()
@@ -166,7 +160,7 @@ async def hanging(server: NotifyingServer) -> tuple[list[tuple[int, float]], lis
     return answers, [status for status, _seconds in again], taken
 
 
-def load(server: NotifyingServer, effort: Effort) -> Report:
+def load(server: FakeServer, effort: Effort) -> Report:
     """A receiver whose handlers hang."""
     runs = [asyncio.run(hanging(server)) for _ in range(min(effort.long_rounds, ROUNDS))]
     slowest = median(p99([seconds for _status, seconds in answers]) for answers, _, _ in runs) * 1e3
@@ -192,7 +186,7 @@ def load(server: NotifyingServer, effort: Effort) -> Report:
 
 def report(effort: Effort) -> Report:
     """Measure all of it, and compare with the goals."""
-    with NotifyingServer() as server:
+    with FakeServer() as server:
         parts = [measure(server, effort) for measure in (thousand, ten_thousand, load)]
     rows = [row for part in parts for row in part.rows]
     return Report(rows, "\n\n".join(part.details for part in parts))

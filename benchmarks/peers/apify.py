@@ -7,6 +7,7 @@ from typing import Any
 
 from apify_client import ApifyClientAsync
 
+from benchmarks.peers.apify_run import run
 from benchmarks.peers.peer import Peer
 
 
@@ -27,4 +28,4 @@ async def look(client: ApifyClientAsync, task_id: str) -> object:
     return await client.run(task_id).get()
 
 
-PEER = Peer("apify-client", connect, {"actor(...).start()": create}, look)
+PEER = Peer("apify-client", connect, {"actor(...).start()": create}, run, look)

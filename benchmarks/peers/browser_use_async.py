@@ -33,5 +33,6 @@ PEER = Peer(
         "session.submit()": submit,
         "session.tasks.run()": run,
     },
+    lambda task_id: {"id": task_id},
     look,
 )

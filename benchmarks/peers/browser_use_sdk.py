@@ -7,6 +7,7 @@ from typing import Any
 from browser_use_sdk import AsyncBrowserUse
 
 from benchmarks.peers.peer import Peer
+from benchmarks.peers.version_2 import created
 
 
 @asynccontextmanager
@@ -27,4 +28,4 @@ async def look(client: AsyncBrowserUse, task_id: str) -> object:
     return await client.tasks.status(task_id)
 
 
-PEER = Peer("browser-use-sdk", connect, {"tasks.create()": create}, look)
+PEER = Peer("browser-use-sdk", connect, {"tasks.create()": create}, created, look)

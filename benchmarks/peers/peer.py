@@ -22,12 +22,14 @@ class Peer:
         connect: Makes a client against a server's root URL with a timeout in seconds; None keeps
             the client's own timeout.
         creates: By the text of the call, a call that creates something and returns its id.
+        created: The service's answer to such a call, for an id.
         look: Reads the status of the thing with an id; None for clients without this comparison.
     """
 
     distribution: str
     connect: Callable[[str, float | None], AbstractAsyncContextManager[Any]]
     creates: Mapping[str, Callable[[Any], Awaitable[str]]]
+    created: Callable[[str], object]
     look: Callable[[Any, str], Awaitable[object]] | None = None
 
     @property
@@ -40,7 +42,7 @@ def load(name: str) -> Peer:
     """Import a client.
 
     Args:
-        name: One of `NAMES`, which is also the name of its service in `servers.answers`.
+        name: One of `NAMES`.
     """
     peer: Peer = importlib.import_module(f"benchmarks.peers.{name}").PEER
     return peer

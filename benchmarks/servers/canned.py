@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
-from benchmarks.servers.answers import APIS, Made
+from benchmarks.peers.apify_run import run
 from benchmarks.servers.process import ServerProcess
 
 __all__ = ["TASK_ID", "canned"]
@@ -21,7 +21,6 @@ def _answer(value: object) -> bytes:
 
 
 def _answers() -> list[tuple[bytes, bytes]]:
-    made = Made({}, id=TASK_ID)
     return [
         (b" /api/v1/", _answer("running")),
         (
@@ -37,7 +36,7 @@ def _answers() -> list[tuple[bytes, bytes]]:
                 }
             ),
         ),
-        (b" /v2/actor-runs/", _answer(APIS["apify"].created(made))),
+        (b" /v2/actor-runs/", _answer(run(TASK_ID))),
     ]
 
 

@@ -51,11 +51,12 @@ class LateApi(FakeApi):
             content = {**content, "finished_at": None}
         return status, content
 
-    def _row(self, task: FakeTask) -> dict[str, Any]:
+    def shown(self, task: FakeTask) -> object:
+        """The row as it was some seconds ago."""
         late = min(self.late, task.age)
         task.born += late
         try:
-            return super()._row(task)
+            return super().shown(task)
         finally:
             task.born -= late
 

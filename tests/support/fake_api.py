@@ -5,6 +5,8 @@ execution, latency, late lists.
 """
 
 import asyncio
+import socket
+import struct
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -31,6 +33,7 @@ class Fault:
         delay: Seconds before anything happens.
         stall: Seconds between the work and the answer.
         cut: Whether the connection breaks instead of an answer.
+        reset: Whether it breaks by RST and not by FIN.
         done: Whether the call is executed nevertheless.
         done_after: Executed this many seconds later, for any answer.
     """
@@ -41,6 +44,7 @@ class Fault:
     delay: float = 0.0
     stall: float = 0.0
     cut: bool = False
+    reset: bool = False
     done: bool = False
     done_after: float | None = None
 
@@ -81,6 +85,7 @@ class FakeApi(FakeService):
         calls: Every request that came.
         fault: Decides over each call; None for no fault.
         latency: Seconds that every answer takes.
+        read: Reads a request.
         in_flight: How many calls are being answered.
         most_in_flight: The most that were.
     """
@@ -91,6 +96,7 @@ class FakeApi(FakeService):
         self.calls: list[Call] = []
         self.fault: FaultOf = lambda _call: None
         self.latency = 0.0
+        self.read: Callable[[str, str, bytes], Asked] = Asked.parse
         self.in_flight = 0
         self.most_in_flight = 0
         self._numbers: Counter[str] = Counter()
@@ -156,7 +162,7 @@ class FakeApi(FakeService):
         return web.json_response(content, status=status)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked.parse(request.method, request.path_qs, await request.read())
+        asked = self.read(request.method, request.path_qs, await request.read())
         if not asked.route:
             return self.respond(request, asked)
         self._numbers[asked.route] += 1
@@ -187,6 +193,10 @@ class FakeApi(FakeService):
         await asyncio.sleep(fault.stall)
         if fault.cut:
             assert request.transport is not None
+            if fault.reset:
+                lingers_not = struct.pack("ii", 1, 0)
+                connection = request.transport.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingers_not)
             request.transport.abort()
             return web.Response()
         if fault.status is None:

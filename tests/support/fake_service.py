@@ -129,6 +129,15 @@ class FakeService:
         (task,) = self.tasks.values()
         return task
 
+    def listed(self) -> list[FakeTask]:
+        """The tasks that the list shows, newest first."""
+        now = asyncio.get_running_loop().time()
+        return [
+            task
+            for task in reversed(self.tasks.values())
+            if now - task.born >= max(task.listed_after, self.list_lag)
+        ]
+
     def answer(self, asked: Asked) -> Answer:
         """Execute a call."""
         self.carried_out[asked.route] += 1
@@ -172,22 +181,17 @@ class FakeService:
     def _page(self, query: Mapping[str, str]) -> dict[str, Any]:
         page = int(query.get("page", "1"))
         limit = min(int(query.get("limit", "10")), self.page_limit)
-        now = asyncio.get_running_loop().time()
-        listed = [
-            task
-            for task in reversed(self.tasks.values())
-            if now - task.born >= max(task.listed_after, self.list_lag)
-        ]
-        rows, total = self.list_lies(listed)
+        rows, total = self.list_lies(self.listed())
         shown = self.page_lies(rows[(page - 1) * limit : page * limit])
         return {
-            "tasks": [self._row(self._tell(task)) for task in shown],
+            "tasks": [self.shown(self._tell(task)) for task in shown],
             "total_pages": -(-len(rows) // limit),
             "page": page,
             "limit": limit,
             "total_count": total,
         }
 
-    def _row(self, task: FakeTask) -> dict[str, Any]:
+    def shown(self, task: FakeTask) -> object:
+        """A task as a row of the list."""
         row = task.row()
         return row if self.rows_tell_metadata else {**row, "metadata": None}
