@@ -1,4 +1,5 @@
 // The page of one task, as it changes.
+import { watchCut, wholeWords } from "../app/cut.js";
 import { duration, exactly, price } from "../app/format.js";
 
 export const find = (id) => document.getElementById(id);
@@ -157,6 +158,23 @@ function connect() {
   };
 }
 
+// A long task is cut, so that the browser is in view; its button shows it whole.
+function offerWhole() {
+  const title = find("task");
+  const button = find("whole-text");
+  const show = (isOpen) => {
+    title.classList.toggle("is-open", isOpen);
+    button.setAttribute("aria-expanded", String(isOpen));
+    button.textContent = wholeWords(isOpen);
+  };
+  watchCut(title, (isCut) => {
+    button.hidden = !isCut && !title.classList.contains("is-open");
+  });
+  button.onclick = () => show(button.getAttribute("aria-expanded") === "false");
+  show(false);
+}
+
+offerWhole();
 document.querySelectorAll("#steps .facts").forEach(sayFacts);
 for (const time of document.querySelectorAll("time")) {
   time.textContent = exactly(time.dateTime);
