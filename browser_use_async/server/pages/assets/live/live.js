@@ -158,20 +158,22 @@ function connect() {
   };
 }
 
-// A long task is cut, so that the browser is in view; its button shows it whole.
+// A long task is cut, so that the browser is in view; a button shows it whole while that is so.
 function offerWhole() {
   const title = find("task");
-  const button = find("whole-text");
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", id: "whole-text" });
   const show = (isOpen) => {
     title.classList.toggle("is-open", isOpen);
     button.setAttribute("aria-expanded", String(isOpen));
     button.textContent = wholeWords(isOpen);
   };
-  watchCut(title, (isCut) => {
-    button.hidden = !isCut && !title.classList.contains("is-open");
-  });
-  button.onclick = () => show(button.getAttribute("aria-expanded") === "false");
+  button.onclick = () => show(!title.classList.contains("is-open"));
   show(false);
+  watchCut(title, (isCut) => {
+    if (!isCut && !title.classList.contains("is-open")) button.remove();
+    else if (!button.isConnected) find("status").after(button);
+  });
 }
 
 offerWhole();
