@@ -51,6 +51,7 @@ async def stocked(http):
             )
             await caller.post("/browser-profiles", json={"profile_name": "shop"})
             await caller.with_new_key("shop", budget_cents="500")
+            await caller.with_new_key("a-long-name-of-a-team-of-the-shop-in-the-north")
             tasks = [f"/tasks/{task_id}" for task_id in ids[:3]]
             upload = {"file_name": "prices.csv", "content_type": "text/csv"}
             link = (await caller.post("/uploads/presigned-url", json=upload)).json["upload_url"]
@@ -58,7 +59,7 @@ async def stocked(http):
             await caller.put(link, key=False, data=b"name", headers=kind)
             paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
             paths += ["/batches", "/batches?name=orders/", "/?batch=orders/"]
-            paths += ["/overview", "/?status=done&sort=-cost", f"{tasks[0]}?step=99"]
+            paths += ["/overview", "/?status=done&sort=-cost", "/?owner=all", f"{tasks[0]}?step=99"]
             yield Stocked(caller, paths)
 
 

@@ -93,7 +93,7 @@ async def test_titles_tell_tasks_apart_on_a_telephone(browser, caller):
     host = "https://a-long-name-of-a-shop.example:8780"
     task_id = await _ended(caller, f"Plain: open {host}/products.html")
     page = await open_page(browser, caller, width=390, height=844, phone=True)
-    await page.until("!!document.querySelector('#tasks .row-title a')")
+    await page.until("document.querySelector('#tasks .row-title a')?.innerText")
     listed = await page.text("#tasks .row-title a")
     page = await open_page(browser, caller, f"/tasks/{task_id}", width=390, height=844, phone=True)
     await page.until("!!document.querySelector('.whole-text')")
@@ -101,7 +101,8 @@ async def test_titles_tell_tasks_apart_on_a_telephone(browser, caller):
     await page.click(".whole-text")
     await page.until(f"document.querySelector('.task-text').innerText.includes('{host}')")
     wide = await open_page(browser, caller, width=1440, height=900)
-    await wide.until("!!document.querySelector('#tasks .row-title a')")
+    # A browser lays out a row a moment after it is added.
+    await wide.until("document.querySelector('#tasks .row-title a')?.innerText")
 
     assert listed == short == "Plain: open /products.html"
     assert host in await wide.text("#tasks .row-title a")
@@ -262,3 +263,70 @@ async def test_deliveries_name_their_tasks(browser, http):
 
     assert "Read the news" in named
     assert max(map(len, named)) <= 120
+
+
+async def test_copy_stands_at_the_right_of_each_answer(browser, caller):
+    """It does so beside tabs, and where an answer has no tabs."""
+    places = {}
+    for text in ("Plain", "Rows"):
+        page = await open_page(browser, caller, f"/tasks/{await _ended(caller, text)}", width=1440)
+        await page.until("!!document.querySelector('.code-bar button.quiet')")
+        places[text] = await page.run(
+            "document.querySelector('.code-bar button.quiet').getBoundingClientRect().right"
+        )
+
+    assert places["Plain"] == places["Rows"]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_titles_of_schedules_tell_them_apart(width, browser, caller):
+    """Their lines take the room that there is, so that nothing of these texts is cut."""
+    url = "https://a-long-name-of-a-shop.example:8780/products.html"
+    more = " and compare its prices with those of the day before, please" * (
+        2 if width > 390 else 0
+    )
+    task = f"Open {url}?page=1{more}"
+    timing = {"schedule_type": "cron", "cron_expression": "0 7 * * *"}
+    await caller.post("/scheduled-task", json={"task": task, **timing})
+    page = await open_page(
+        browser, caller, "/schedules", width=width, height=844, phone=width < 999
+    )
+    title = "document.querySelector('.items .row-title > :last-child')"
+    await page.until(f"!!{title}")
+
+    assert await page.run(f"{title}.scrollWidth <= {title}.clientWidth")
+    assert await page.run(f"{title}.scrollHeight <= {title}.clientHeight + 1")
+    assert "?page=1" in await page.run(f"{title}.innerText")
+
+
+async def test_a_title_that_lines_cut_is_offered_whole(browser, caller):
+    """The page of a task and its live page have the same button, for as long as it is needed."""
+    long = await _ended(caller, "Plain: " + "compare these words " * 14)
+    short = await _ended(caller, "Plain: look")
+    look = {"width": 390, "height": 844, "phone": True}
+    button = "[...document.querySelectorAll('.whole-text, #whole-text')].find((it) => !it.hidden)"
+    offered = {}
+    for task_id in (long, short):
+        live = (await caller.task(task_id))["live_url"]
+        for name, title in (("task", ".task-text"), ("live", "#task")):
+            # One after the other: a tab behind another one is not laid out.
+            if name == "task":
+                page = await open_page(browser, caller, f"/tasks/{task_id}", **look)
+            else:
+                page = await browser.open(live, **look)
+            await page.until(f"!!document.querySelector('{title}')")
+            if task_id == short:
+                await page.run("new Promise((done) => setTimeout(done, 200))")
+                offered[name] = await page.run(f"!!({button})")
+                continue
+            shown = f"document.querySelector('{title}')"
+            await page.until(f"({button})?.innerText === 'Whole text'")
+            assert await page.run(f"{shown}.scrollHeight > {shown}.clientHeight + 1")
+            await page.run(f"({button}).click()")
+            await page.until(f"({button})?.innerText === 'Less'")
+            assert await page.run(f"{shown}.scrollHeight <= {shown}.clientHeight + 1")
+            await page.run(f"({button}).click()")
+            await page.until(f"({button})?.innerText === 'Whole text'")
+            assert page.complaints == []
+
+    assert offered == {"task": False, "live": False}

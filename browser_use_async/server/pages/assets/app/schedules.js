@@ -7,7 +7,8 @@ import {
 import { API, ask, attempt, DATA, may, useLive } from "./core.js";
 import { ago, count, cronInWords, oneLine, price } from "./format.js";
 import {
-  A, alertOf, Confirm, Dialog, Empty, Field, FormEnd, Heading, Icon, loading, Moment, Pager, Select, Status, useForm,
+  A, alertOf, Confirm, Dialog, Empty, Field, FormEnd, Heading, Icon, loading, Moment, Pager, Select, Status, Title,
+  useForm,
 } from "./parts.js";
 
 const RUN = new Intl.DateTimeFormat([], {
@@ -171,7 +172,8 @@ function ScheduleRow({ schedule, edit, refresh }) {
   const pause = is_active ? "Pause" : "Resume";
   const state = stateOf(schedule);
   return html`<li class="item"><div class="item-main">
-    <p class="row-title"><${Status} of=${LOOKS[state]} words=${state} /><span>${oneLine(task)}</span></p>
+    <p class="row-title"><${Status} of=${LOOKS[state]} words=${state} />
+      <span><${Title} text=${oneLine(task)} /></span></p>
     <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>
       ${state === "active" && html`<${NextRuns} schedule=${schedule} />`}<span>${schedule.llm_model}</span></p>
     <${LastRun} schedule=${schedule} /></div>

@@ -6,6 +6,7 @@ import {
   API, ask, askedOwner, attempt, change, here, may, ofOwner, pictureAt, showToast, useLive,
 } from "./core.js";
 import { count, timesOf } from "./format.js";
+import { watchCut, wholeWords } from "./cut.js";
 import { Output } from "./json_view.js";
 import {
   A, alertOf, Confirm, Copy, Crumbs, Dialog, Empty, Heading, loading, OfOwner, Picture, Status, Tabs, Title,
@@ -230,18 +231,12 @@ function TaskTitle({ text }) {
   const box = useRef(null);
   useEffect(() => {
     if (isOpen) return undefined;
-    const isHidden = (each) => !each.checkVisibility();
-    const { current } = box;
-    const look = () =>
-      cut(current.scrollHeight > current.clientHeight + 1 || [...current.querySelectorAll(".host")].some(isHidden));
-    const watch = new ResizeObserver(look);
-    watch.observe(current);
-    return () => watch.disconnect();
+    return watchCut(box.current, cut);
   }, [text, isOpen]);
   const look = isOpen ? "task-text is-open" : "task-text";
   return html`<span ref=${box} class=${look} tabindex=${text.length > 300 ? 0 : null}><${Title} text=${text} /></span>
     ${(isCut || isOpen) && html`<button type="button" class="quiet whole-text" aria-expanded=${String(isOpen)}
-      onClick=${() => open(!isOpen)}>${isOpen ? "Less" : "Whole text"}</button>`}`;
+      onClick=${() => open(!isOpen)}>${wholeWords(isOpen)}</button>`}`;
 }
 
 function askedFor(task) {

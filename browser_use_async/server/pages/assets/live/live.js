@@ -1,4 +1,5 @@
 // The page of one task, as it changes.
+import { watchCut, wholeWords } from "../app/cut.js";
 import { duration, exactly, price } from "../app/format.js";
 
 export const find = (id) => document.getElementById(id);
@@ -157,6 +158,25 @@ function connect() {
   };
 }
 
+// A long task is cut, so that the browser is in view; a button shows it whole while that is so.
+function offerWhole() {
+  const title = find("task");
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", id: "whole-text" });
+  const show = (isOpen) => {
+    title.classList.toggle("is-open", isOpen);
+    button.setAttribute("aria-expanded", String(isOpen));
+    button.textContent = wholeWords(isOpen);
+  };
+  button.onclick = () => show(!title.classList.contains("is-open"));
+  show(false);
+  watchCut(title, (isCut) => {
+    if (!isCut && !title.classList.contains("is-open")) button.remove();
+    else if (!button.isConnected) find("status").after(button);
+  });
+}
+
+offerWhole();
 document.querySelectorAll("#steps .facts").forEach(sayFacts);
 for (const time of document.querySelectorAll("time")) {
   time.textContent = exactly(time.dateTime);
