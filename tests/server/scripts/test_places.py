@@ -266,10 +266,12 @@ async def test_a_sign_in_does_not_become_a_payment(chromium):
 
 
 async def test_a_step_without_a_description_is_taken_in_no_frame(chromium):
-    """Its words could also be those of a frame of another site."""
+    """Its words may be those of a frame of another site, where not even a banner is closed."""
     frame = "<title>Start</title><iframe src={}/ad></iframe>"
+    banner = """<div style="position: fixed; inset: 0">
+        <button onclick="fetch('/closed'); parentNode.remove()">Close</button></div>"""
     async with (
-        serve(ad="<a href=/in>Enter</a>") as thief,
+        serve(ad=f"<a href=/in>Enter</a>{banner}") as thief,
         serve(start=frame.format(thief.site.other_url)) as shop,
     ):
         start = f"{shop.site.url}/start"
@@ -277,4 +279,4 @@ async def test_a_step_without_a_description_is_taken_in_no_frame(chromium):
         refused = await play(chromium, text, secrets={})
 
     assert "its frame is not the page itself" in refused.reason
-    assert "/in" not in thief.site.asked
+    assert {*thief.site.asked}.isdisjoint({"/in", "/closed"})

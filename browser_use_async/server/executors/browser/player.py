@@ -185,11 +185,11 @@ class ScriptPlayer:
         page = await self._context.current()
         self._begun.clear()
         self._ended.clear()
-        await self._require_place(page, step, element)
+        await self._require_place(page, step)
         if element is None and (self._guards or self._recording is not None):
             element = await self._task_run.runner.element_of(step.action)  # by its words
-            await self._require_place(page, step, element)
         if element is not None:
+            await self._require_place(page, step, element)
             await self._uncover(page, element, step)
             await self._require_place(page, step, element)
             if self._guards and step.element is not None:
