@@ -37,11 +37,11 @@ export function duration(from, to) {
 }
 
 export function span(milliseconds) {
-  const seconds = milliseconds / 1000;
-  if (seconds < 10) return seconds.toFixed(1) + " s";
-  if (seconds < 60) return Math.round(seconds) + " s";
+  if (milliseconds < 10000) return (milliseconds / 1000).toFixed(1) + " s";
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 60) return seconds + " s";
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return minutes + " min " + Math.round(seconds % 60) + " s";
+  if (minutes < 60) return minutes + " min " + (seconds % 60) + " s";
   return Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
 }
 
