@@ -24,7 +24,7 @@ from browser_use_async.batch.progress import (
     ProgressCounter,
     StopReason,
 )
-from browser_use_async.batch.result import BatchResult, columns_of, repeated_result
+from browser_use_async.batch.result import BatchResult, columns_of, page_of, repeated_result
 from browser_use_async.batch.runner import ItemRunner
 from browser_use_async.batch.state import (
     BatchState,
@@ -95,6 +95,7 @@ class Batch(Generic[OutputT]):
         # Results that the program still references; the ledger has the others.
         self._known: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
         self._state: BatchState | None = None
+        self._page_url: str | None = None
         self._started = False
         self._failure: BaseException | None = None
         self._drained = False
@@ -184,6 +185,11 @@ class Batch(Generic[OutputT]):
         )
 
     @property
+    def page_url(self) -> str | None:
+        """The page of the batch on a bundled server; None elsewhere, and until a task has ended."""
+        return self._page_url
+
+    @property
     def _estimate(self) -> Decimal | None:
         return None if self._prices is None else self._prices.total_cents
 
@@ -248,9 +254,10 @@ class Batch(Generic[OutputT]):
 
     def _repr_html_(self) -> str:
         """The same for a notebook."""
-        from browser_use_async.types.notebook import table  # noqa: PLC0415
+        from browser_use_async.types.notebook import page_link, table  # noqa: PLC0415
 
-        return table("Batch", self.progress.figures().items())
+        page = [] if self._page_url is None else [("page", page_link(self._page_url))]
+        return table("Batch", [*self.progress.figures().items(), *page])
 
     # --- the workers ----------------------------------------------------------------------
 
@@ -379,6 +386,8 @@ class Batch(Generic[OutputT]):
         if result is None:
             return []
         self._known[item.key] = result
+        if self._page_url is None and result.task is not None:
+            self._page_url = page_of(result.task, state.options.key_prefix)
         if repeats := same[1:]:
             state.counter.duplicates += len(repeats)
             state.on_change()

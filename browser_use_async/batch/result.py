@@ -1,8 +1,10 @@
 """The results of items, made from a task, from an error, or from the ledger."""
 
 import json
+import re
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 import attrs
 
@@ -15,6 +17,9 @@ from browser_use_async.money.amounts import plain_amounts
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 
 OutputT = TypeVar("OutputT")
+
+# A live page of the bundled server; the token has 192 random bits.
+_LIVE_PAGE = re.compile(r"(https?://.+)/live/[\w-]{32}")
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
@@ -198,6 +203,12 @@ def repeated_result(item: Item, first: BatchResult[Any]) -> BatchResult[Any]:
         cost_cents=nothing,
         former_cost_cents=nothing,
     )
+
+
+def page_of(task: Task, key_prefix: str | None) -> str | None:
+    """The page of a task's batch, if its live page shows that the server is the bundled one."""
+    live = _LIVE_PAGE.fullmatch(task.live_url or "")
+    return f"{live[1]}/batches?name={quote(key_prefix, safe='')}" if live and key_prefix else None
 
 
 async def replay(

@@ -142,7 +142,11 @@ class CellProgress:
         done, failed, total, figures = self._figures()
         seconds = asyncio.get_running_loop().time() - self._began
         text = " · ".join([*figures, f"{seconds:.0f} s"])
-        shown = {"text/html": progress_html(done, failed, total, text), "text/plain": text}
+        page_url = next(reversed(self._batches)).page_url if self._batches else None
+        shown = {
+            "text/html": progress_html(done, failed, total, text, page_url),
+            "text/plain": text,
+        }
         if self._display is None:
             self._display = self._show(shown, raw=True, display_id=True)
         else:

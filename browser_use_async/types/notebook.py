@@ -69,6 +69,11 @@ def live_link(url: str) -> str:
     return _link(url, "watch it")
 
 
+def page_link(url: str) -> str:
+    """The link of a page about a batch, for those who may sign in."""
+    return _link(url, "open its page")
+
+
 def response_html(response: attrs.AttrsInstance) -> str:
     """A table of the fields of a response; of a page, its rows."""
     name, fields = type(response).__name__, shown_fields(response)
@@ -117,15 +122,18 @@ def grid(title: str, rows: Sequence[Mapping[str, object]]) -> str:
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def progress_html(done: int, failed: int, most: int | None, text: str) -> str:
+def progress_html(
+    done: int, failed: int, most: int | None, text: str, page_url: str | None = None
+) -> str:
     """A bar of what is done and, in red, of what failed, with a text; empty without a total."""
+    page = "" if page_url is None else f" · {page_link(page_url)}"
     widths = [0.0 if most is None else _BAR * each / max(most, 1) for each in (done, failed)]
     parts = "".join(
         f'<span style="{_PART}; width: {width:.2f}em; background: {colour}"></span>'
         for width, colour in zip(widths, (_DONE, _FAILED), strict=True)
         if width
     )
-    return f'<div><span style="{_TRACK}">{parts}</span> {_shown(text)}</div>'
+    return f'<div><span style="{_TRACK}">{parts}</span> {_shown(text)}{page}</div>'
 
 
 def links_html(title: str, urls: Sequence[str], text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from browser_use_async import BatchItem, BatchResult, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api.submission_key import MAX_KEY_LENGTH
@@ -133,6 +134,28 @@ async def test_a_new_ledger_runs_anew(launch, session_with, tmp_path):
     assert other != view.key_prefix
     joined = await _run(session, tmp_path / "third.db", key_prefix=other)
     assert [each.task_id for each in joined] == [each.task_id for each in second]
+
+
+async def test_a_batch_has_a_page_on_a_bundled_server(launch, session_with):
+    """It is named by the prefix of the batch, and known once a task has ended."""
+    server = await launch()
+    batch = (await session_with(server)).run_many(ITEMS, key_prefix="a & b/")
+    assert batch.page_url is None
+
+    await batch.collect()
+
+    assert batch.page_url == f"{URL(server.base_url).origin()}/batches?name=a%20%26%20b%2F"
+    assert f'href="{batch.page_url}"' in batch._repr_html_()
+
+
+async def test_another_server_has_no_page_of_a_batch(api, session):
+    """Even if its tasks have live pages."""
+    batch = session.run_many(ITEMS[:1])
+
+    (result,) = await batch.collect()
+
+    assert result.task.live_url.startswith("https://live.example.com/")
+    assert batch.page_url is None
 
 
 async def test_two_ledgers_of_one_session_pay_once(launch, session_with, tmp_path):

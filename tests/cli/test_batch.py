@@ -6,8 +6,10 @@ import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from yarl import URL
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import ItemState, read_ledger
@@ -578,6 +580,9 @@ async def test_status(server, tmp_path):
     assert [each["key"] for each in live.json["running"]] == ["k0"]
     assert live.json["running"][0]["live_url"].startswith("http://127.0.0.1:")
     assert live.json["running"][0]["live_url"] in shown
+    name = quote(live.json["key_prefix"], safe="")
+    assert live.json["page_url"] == f"{URL(server.base_url).origin()}/batches?name={name}"
+    assert live.json["page_url"] in shown
     assert re.search(r"submitted +1", shown)
     assert ended.code == 143
     assert "to go on" in ended.stderr

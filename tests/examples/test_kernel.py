@@ -136,6 +136,7 @@ def test_a_batch_shows_how_far_it_is(cells):
         "3 of 3 items have ended · done 2 · failed 1 · cost $0."
     )
     assert _bar(line) == (8.0, 4.0)
+    assert re.search(r'href="http://127.0.0.1:\d+/batches\?name=[^"]+"', line.data["text/html"])
     lines = [each["data"]["text/plain"] for each in cells["all lines"]]
     batch = [each for each in lines if "of 3 items have ended" in each]
     assert "running" in batch[0]

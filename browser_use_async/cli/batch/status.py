@@ -8,6 +8,7 @@ from typing import Any
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import Forecast, ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.forecast import LEAST_ENDS
+from browser_use_async.batch.result import page_of
 from browser_use_async.cli.batch.failures import FAILED_STATES, Failures
 from browser_use_async.cli.batch.progress import (
     STATE_STYLES,
@@ -34,17 +35,21 @@ async def show_status(path: Path, console: Console, session: BrowserUseSession |
     failures = Failures()
     if any(view.counts[state] for state in FAILED_STATES):
         failures = await asyncio.to_thread(lambda: Failures.of(view.rows()))
-    running = None
+    running = page_url = None
     if session is not None:
         rows = (row for row in view.rows() if row.state is ItemState.SUBMITTED)
         shown = islice(rows, _MOST_RUNNING)
         running = await asyncio.gather(*(_with_live_page(row, session) for row in shown))
+        page_url = await _page_url(view, session)
     if console.shows_text:
-        _show(view, about, failures, console)
+        _show(view, about, failures, console, page_url)
         if running is not None:
             _show_running(running, console)
     else:
-        console.result({**_report(view, about, running), "failures": failures.record()})
+        report = _report(view, about, running)
+        if running is not None:
+            report["page_url"] = page_url
+        console.result({**report, "failures": failures.record()})
 
 
 async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[str, Any]:
@@ -56,7 +61,22 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
     return {**found, "status": str(task.status), "live_url": task.live_url}
 
 
-def _show(view: LedgerView, rest: Forecast | None, failures: Failures, console: Console) -> None:
+async def _page_url(view: LedgerView, session: BrowserUseSession) -> str | None:
+    """The page of the batch, as its first task shows that the server has one."""
+    first = next((row.task_id for row in view.rows() if row.task_id is not None), None)
+    try:
+        return None if first is None else page_of(await session.tasks.get(first), view.key_prefix)
+    except BrowserUseError:  # what runs says why
+        return None
+
+
+def _show(
+    view: LedgerView,
+    rest: Forecast | None,
+    failures: Failures,
+    console: Console,
+    page_url: str | None,
+) -> None:
     """How far it is and what went wrong first, what the batch is last."""
     about = _about(view)
     width = max(16, *(len(name) + 1 for name in about))
@@ -79,6 +99,8 @@ def _show(view: LedgerView, rest: Forecast | None, failures: Failures, console: 
     say("begun", f"{begun}, {counted(view.runs, 'run')} so far")
     for name, value in sorted(about.items()):
         say(name, value)
+    if page_url is not None:
+        say("page", page_url)
 
 
 def _about(view: LedgerView) -> dict[str, str]:

@@ -332,7 +332,7 @@ async def _results(console: Console, ledger: Path | str, output: Path | None, fo
 @batch.action(
     "status",
     _BATCH,
-    option("--live", "also show the live pages of up to 50 running tasks"),
+    option("--live", "also show the batch's page, and the live pages of up to 50 running tasks"),
     examples=("batch status run.db --live",),
 )
 async def _status(console: Console, server: ServerOptions, ledger: Path | str, live: bool) -> None:
