@@ -127,6 +127,7 @@ async def test_an_end_before_the_stream_begins_is_noticed(server, faults):
     async with session_with(server) as session:
         early = asyncio.create_task(session.submit("0.05"))
         await until(lambda: server.tasks_created == 1)
+        await asyncio.sleep(1.0)  # it has ended
         others = asyncio.create_task(ends_of(session, [60.0, 60.0]))
         handle = await early
         began = loop_time()
