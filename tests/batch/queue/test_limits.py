@@ -135,6 +135,19 @@ async def test_items_of_a_site_wait_without_holding_up_others(launch, session_wi
     assert ended.index("none/19") < ended.index("slow/3")
 
 
+async def test_batches_of_one_database_have_limits_of_their_own(launch, session_with, postgres):
+    """An item of another batch that nobody works on takes no place."""
+    server = await launch()
+    items = [(f"a/{number}", f"a/{number}") for number in range(3)]
+    for name in ("one", "two"):
+        await batch.enqueue(f"{postgres}#{name}", items, limit_by=site_of, per_key=1)
+
+    await batch.work(f"{postgres}#two", session=await session_with(server))
+
+    assert (await batch.status(f"{postgres}#two")).counts[ItemState.DONE] == 3
+    assert len(server.store.tasks) == 3
+
+
 async def test_what_is_tried_again_waits_for_its_site(launch, session_with, queue_address):
     """The limit counts for second tasks, too."""
     executor = Mended("a/")

@@ -1,5 +1,7 @@
 """The other parts of the application: one task, schedules, webhooks, keys, the API."""
 
+import asyncio
+
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
@@ -78,6 +80,9 @@ async def test_a_task_is_paused_resumed_and_stopped(browser, caller):
         await click_button(page, button, ".heading")
         await caller.reached(task_id, status)
         await page.until(f"document.querySelector('.heading .pill').innerText === '{status}'")
+        await asyncio.sleep(1.1 if status == "paused" else 0)
+    pause = "/Was paused\\s+(\\d+\\.\\d) s/.exec(document.body.innerText)?.[1]"
+    await page.until(f"{pause} >= 1")
     await click_button(page, "Stop", ".heading")
     await click_button(page, "Stop for good", "dialog")
     await page.until("document.querySelector('.heading .pill').innerText === 'stopped'")

@@ -86,6 +86,9 @@ async def test_a_script_that_is_edited_is_played_from_then_on(caller, company_si
     assert [each["plays"] for each in (await caller.get(url)).json["versions"]] == [1, 0]
     assert (await stranger.get(f"{caller.server.url}/admin/scripts")).json == {"scripts": []}
     assert (await stranger.get(url)).status == 404
+    await stranger.put(url, json={"text": recorded["text"]})  # the same name and version
+    (own,) = (await stranger.get(f"{caller.server.url}/admin/scripts")).json["scripts"]
+    assert (own["version"], own["origin"]) == (1, "edited")
     assert (await caller.ask("DELETE", url)).status == 200
     assert (await caller.get(url)).status == 404
 
