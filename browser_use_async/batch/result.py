@@ -19,7 +19,7 @@ from browser_use_async.types import ParsedTask, Task, TaskStatus
 OutputT = TypeVar("OutputT")
 
 # A live page of the bundled server; the token has 192 random bits.
-_LIVE_PAGE = re.compile(r"(https?://.+)/live/[\w-]{32}")
+_LIVE_PAGE = re.compile(r"(https?://[^?#@\s]+)/live/[\w-]{32}")
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)

