@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from browser_use_async.server.html.document import UnreadableDocumentError, read_document
+from browser_use_async.server.html.markup import read_tree
 from browser_use_async.server.html.page import Heading, Label, Link
+from browser_use_async.server.html.page_tree import MOST_DEPTH
 from tests.server.html.reading import read_html
 
 URL = "https://a.example/dir/page"
@@ -248,9 +250,11 @@ def test_endless_tag_is_skipped():
 
 def test_deeply_nested_page_is_read():
     """Very deep nesting is flattened."""
-    page = read_html(URL, "<div>" * 3000 + "deep" + "</div>" * 3000)
+    html = "<div>" * 3000 + "deep" + "</div>" * 3000
+    tree, _ = read_tree(URL, html)
 
-    assert page.text == "deep"
+    assert read_html(URL, html).text == "deep"
+    assert len([*tree.texts()[0].ancestors()]) < MOST_DEPTH
 
 
 _STORY = "".join(
