@@ -108,7 +108,7 @@ async def test_a_service_that_limits_all_calls_gets_few(api, open_session, heade
     draw = random.Random(1)
 
     def limit(call: Call) -> Fault | None:
-        is_first_search = call.route == "list" and call.number <= 4
+        is_first_search = call.route == "list" and call.number <= 20
         return limited if is_first_search or draw.random() < 0.8 else None
 
     api.fault = limit
