@@ -1,6 +1,6 @@
 """Runs every benchmark beside the other clients and writes the results: `make bench`.
 
-`make bench QUICK=1` takes about two minutes; its figures are only a rough guide.
+`make bench QUICK=1` takes about four minutes; its figures are only a rough guide.
 """
 
 import sys
