@@ -157,7 +157,8 @@ async def test_a_middleware_that_raises_now_and_then_ends_no_wait(api, open_sess
 
     delays = await _delays(session, tasks)
 
-    assert delays[-1] <= 4.0
+    # A lost poll and a lost get-task each cost up to an interval.
+    assert delays[-1] <= 6.0
 
 
 class MiddlewareError(Exception):
