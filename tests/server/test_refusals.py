@@ -114,6 +114,8 @@ async def test_a_missing_task_is_missing(caller):
         ("structured_output_json", "{", "value_error", []),
         ("structured_output_json", '{"type": "objekt"}', "value_error", []),
         ("allowed_domains", ["a.com", "not a domain"], "value_error", [1]),
+        ("allowed_domains", [f"{'a' * 200}.com"] * 110, "value_error", []),
+        ("included_file_names", ["missing.txt"], "value_error", []),
     ],
 )
 async def test_a_field_out_of_bounds(field, value, kind, place, caller):
