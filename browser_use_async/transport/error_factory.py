@@ -34,6 +34,8 @@ _CHECK_STATUS = (
     "its status, and call again if you still want that"
 )
 
+_WITHOUT_PREFIX = f"base_url does not end in {API_PREFIX}"
+
 _NO_TRACE = (
     "the search may have been paid for. No call of the API shows whether it was, so it is not sent "
     "again: repeating it may pay twice"
@@ -52,7 +54,6 @@ _ADVICE: dict[int, str] = {
     401: "check the API key",
     402: "add credits to the account, then call again",
     403: "check the API key and whether the plan includes this call",
-    404: "check the id, and that the key is of the account that owns it",
     422: "correct the fields named here",
     429: "wait, or lower the number of calls and of tasks at once",
 }
@@ -139,6 +140,8 @@ def _status_error(
     # Credit for the account would not enlarge the budget of one key.
     says_how = reply.status == 402 and detail.startswith(KEY_BUDGET)
     advice = None if says_how else _advice(prepared, reply.status)
+    if reply.status == 404:
+        advice = _not_found_advice(prepared, served, configuration.base_url)
     if is_redirect(reply.status):
         return errors.APIStatusError(
             f"{start}: redirects are not followed, so that the key reaches one origin only; "
@@ -194,13 +197,22 @@ def _why_not_served(endpoint: Endpoint, served: Collection[str], base_url: str) 
         )
     if served:
         return f"this server has no {endpoint}, though it answers other calls of Cloud API v1"
-    where = "check base_url"
-    if not base_url.endswith(API_PREFIX):
-        where = f"base_url does not end in {API_PREFIX}"
+    where = "check base_url" if base_url.endswith(API_PREFIX) else _WITHOUT_PREFIX
     return (
         f"this server does not serve Cloud API v1 here; {where}. The hosted "
         "v1 routes were reported gone in 2026: `browser-use-async serve` runs a v1 server"
     )
+
+
+def _not_found_advice(prepared: PreparedRequest, served: Collection[str], base_url: str) -> str:
+    """What to check of a call whose id, or file, the server does not know."""
+    is_file = "{file_name}" in prepared.endpoint.path
+    names = "the id and the file's name" if is_file else "the id"
+    advice = f"check {names}, and that the key is of the account that owns it"
+    # A server that has accepted a call is at this address.
+    if served or base_url.endswith(API_PREFIX):
+        return advice
+    return f"{_WITHOUT_PREFIX}; else {advice}"
 
 
 def _advice(prepared: PreparedRequest, status: int) -> str | None:

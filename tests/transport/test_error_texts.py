@@ -169,6 +169,46 @@ async def test_a_missing_task_is_something_else(serve, connect, body):
     assert "check the id" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "is_named"), [("", True), ("/v1", True), ("/gateway/api/v1", False)]
+)
+async def test_a_missing_id_may_be_a_wrong_base_url(serve, connect, path, is_named):
+    """Where the base URL lacks `/api/v1`, the error of a call with an id says so first."""
+    server = await serve(answering(response(404, '{"detail":"no such route"}')))
+    session = await connect(server, base_url=server.url.removesuffix("/api/v1") + path)
+
+    with raises(errors.NotFoundError) as caught:
+        await session.tasks.get("t-1")
+
+    assert ("base_url does not end in /api/v1; else check the id" in str(caught.value)) == is_named
+    assert "check the id, and that the key" in str(caught.value)
+
+
+async def test_a_base_url_that_has_answered_is_not_blamed(serve, connect):
+    """A gateway may have its own path: once it has answered a call, a 404 is about the id."""
+    missing = response(404, '{"detail":"Task not found"}')
+    server = await serve(answering(response(200, '"running"'), missing))
+    session = await connect(server, base_url=server.url.removesuffix("/api/v1") + "/v1")
+    await session.tasks.get_status("t-1")
+
+    with raises(errors.NotFoundError) as caught:
+        await session.tasks.get("t-2")
+
+    assert "check the id" in str(caught.value)
+    assert "base_url" not in str(caught.value)
+
+
+async def test_a_missing_file_is_a_matter_of_its_name(serve, connect):
+    """The 404 of an output file asks for the id and the file's name."""
+    server = await serve(answering(response(404, '{"detail":"File not found"}')))
+    session = await connect(server)
+
+    with raises(errors.NotFoundError) as caught:
+        await session.tasks.get_output_file("t-1", "prices.csv")
+
+    assert "check the id and the file's name, and that the key" in str(caught.value)
+
+
 async def test_refused_fields_come_without_their_values(serve, connect):
     """422: `errors` has place, message and type of each field, never the echoed input."""
     item: dict[str, Any] = {
