@@ -40,8 +40,8 @@ class SearchEngine:
         pages = await crawl(client, url, partial(best_links, query=query), depth)
         content = await asyncio.to_thread(passages, query, pages)
         if not content:
-            noun = "page" if len(pages) == 1 else "pages"
-            content = f"Nothing on the {len(pages)} {noun} that were read fits the query."
+            read = "1 page that was" if len(pages) == 1 else f"{len(pages)} pages that were"
+            content = f"Nothing on the {read} read fits the query."
         return SearchResult(url, content)
 
     async def simple_search(

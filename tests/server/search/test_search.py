@@ -99,6 +99,14 @@ async def test_a_query_that_nothing_fits(searching, searched_site):
     assert (await searching.post("/simple-search", json={"query": "zebra"})).json == {"results": []}
 
 
+async def test_a_query_that_the_only_page_does_not_fit(searching, searched_site):
+    """The sentence is in the singular."""
+    body = {"url": f"{searched_site.url}/history.html", "query": "submarines"}
+    answer = await searching.post("/search-url", json=body)
+
+    assert answer.json["content"] == "Nothing on the 1 page that was read fits the query."
+
+
 async def test_searches_cost_the_published_prices(searching, searched_site):
     """Before anything is read, for any results."""
     await _content(searching, searched_site, "open", depth=4)
