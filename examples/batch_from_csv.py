@@ -19,7 +19,6 @@ from _target import reachable_api
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import BatchItem, BatchProgress
-from browser_use_async.batch.report import write_report
 
 ROWS = """\
 key,page
@@ -57,7 +56,7 @@ def show(progress: BatchProgress) -> None:
 
 
 async def main() -> None:
-    """Write the file, run the batch, and write a page about it."""
+    """Write the file, and run the batch."""
     with tempfile.TemporaryDirectory() as folder:
         source, ledger = write_rows(Path(folder, "pages.csv")), Path(folder, "run.db")
         async with reachable_api() as site, BrowserUseSession() as session:
@@ -74,8 +73,6 @@ async def main() -> None:
                 async for result in batch:  # a failed row is a result, too
                     answer = result.parsed.title if result.parsed else result.error
                     print(f"{result.key}: {answer}")
-        figures = await write_report(ledger, Path(folder, "report.html"))
-        print(f"report: {figures.total} items, {figures.steps} steps")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ CORE = {"api", "transport", "polling", "paging", "files", "lifecycle"}
 PUBLIC_MODULES = {
     "browser_use_async",
     "browser_use_async.batch",
-    "browser_use_async.batch.report",
     "browser_use_async.errors",
     "browser_use_async.events",
     "browser_use_async.types",

@@ -43,7 +43,7 @@ class BatchItem:
             characters. Without one, the content identifies it. The batch's `key_prefix` and this
             key are the submission key of the item's task. The key may be shown, so it must not
             contain a secret.
-        name: The name of the item in reports, if that is not its key. It identifies nothing.
+        name: The name of the item for people, if that is not its key. It identifies nothing.
     """
 
     request: "str | RunTaskRequest | BatchRow"

@@ -79,8 +79,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scripts": ("administration", "show, change and copy the scripts that a bundled server plays"),
     "webhooks": ("webhooks", "receive webhooks on this machine, and send samples of them"),
     "batch": ("batch", "run a task for each row of a file; can be resumed"),
-    "explain": ("explain", "show what happened to a task or to a batch, and what it cost"),
-    "report": ("report", "write the results of a batch as one HTML page"),
     "serve": ("serve", "run a Cloud API v1 server on this machine"),
     "mcp": ("mcp", "serve MCP tools, so that a language model can run browser tasks"),
     "keys": ("administration", "make, list and revoke API keys of a bundled server"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.batch import Forecast, ItemState, read_ledger
-from tests.cli.report.ledgers import item, write_ledger
+from tests.support.ledgers import item, write_ledger
 
 
 def about(path: Path, rows: list[dict[str, object]], total: int | None = None) -> Forecast | None:

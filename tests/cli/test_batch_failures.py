@@ -11,7 +11,7 @@ from browser_use_async import Task, TaskStatus
 from browser_use_async.batch import BatchResult, ItemState, read_ledger
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.errors import BrowserUseError, TaskStoppedError
-from tests.cli.report.ledgers import item, write_ledger
+from tests.support.ledgers import item, write_ledger
 
 from .running import environment, run
 
@@ -117,17 +117,3 @@ def test_many_reasons(tmp_path):
     assert counted[ItemState.UNKNOWN, "reason a"] == 1
     assert next(iter(failures)).text == "other reasons"
     assert json.dumps(failures.record())
-
-
-async def test_the_report_lists_reasons(tmp_path):
-    """The page has each reason once, with links to its first rows."""
-    rows = [item(f"k{n}", "failed", reason="No such page") for n in range(30)]
-    ledger, page = write_ledger(tmp_path / "run.db", rows), tmp_path / "report.html"
-    result = await run("report", str(ledger), "-o", str(page))
-    text = page.read_text()
-    trouble = text[text.index('id="trouble"') : text.index("</ul>")]
-
-    assert result.code == 0
-    assert trouble.count("No such page") == 1
-    assert trouble.count('<a href="#item-') == 10
-    assert "and 20 more" in trouble

@@ -13,11 +13,11 @@ pytestmark = pytest.mark.long
 WORDS = [sys.executable, "-m", "browser_use_async"]
 
 
-async def run(*words: str, command: str = "batch") -> tuple[int, list[dict[str, object]], str]:
-    """Run a command: its code, what it printed, and what it said; lines of text as text."""
+async def run(*words: str) -> tuple[int, list[dict[str, object]], str]:
+    """An action of `batch`: its code, what it printed and said; lines of text as text."""
     process = await asyncio.create_subprocess_exec(
         *WORDS,
-        command,
+        "batch",
         *words,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -70,15 +70,6 @@ async def test_rows_are_enqueued_worked_on_and_followed(postgres, rows, tmp_path
     code, (status,), _said = await run("status", queue)
     assert (code, status["total"], status["counts"]["done"]) == (0, 3, 3)  # type: ignore[index]
     assert (status["per_key"], status["budget_cents"], status["reserved_cents"]) == (1, 2000, 0)
-    page = tmp_path / "report.html"
-    code, (report,), _said = await run(queue, "-o", str(page), command="report")
-    assert (code, report["items"], report["cost_cents"]) == (0, 3, status["cost_cents"])
-    assert all(name in page.read_text(encoding="utf-8") for name in names)
-    code, items, said = await run(queue, command="explain")
-    assert (code, [item["state"] for item in items]) == (0, ["done"] * 3)
-    assert "3 items," in said
-    code, _items, said = await run(queue, "--key", "nothing", command="explain")
-    assert (code, "#cli has no item 'nothing'" in said) == (2, True)
 
 
 async def test_a_budget_that_stops_a_queue_is_said(postgres, rows):
@@ -96,18 +87,6 @@ async def test_a_budget_that_stops_a_queue_is_said(postgres, rows):
     assert (stopped[0], worked[0]) == (1, 0), (stopped, worked)
     assert stopped[2].endswith("with a larger --budget-cents goes on with it\n")
     assert len(server.store.tasks) == 3
-
-
-@pytest.mark.parametrize("words", [("report", "-o", "r.html"), ("explain",)])
-async def test_no_queue_to_read(postgres, words, tmp_path):
-    """One sentence, and no page."""
-    name, *rest = (str(tmp_path / word) if word == "r.html" else word for word in words)
-    code, lines, said = await run(f"{postgres}#none", *rest, command=name)
-
-    assert (code, lines) == (2, [])
-    assert "nothing was enqueued in" in said
-    assert len(said.splitlines()) == 1
-    assert not (tmp_path / "r.html").exists()
 
 
 @pytest.mark.parametrize("command", ["work", "results", "status"])

@@ -25,8 +25,8 @@ from browser_use_async.cli.batch.results import (
 )
 from browser_use_async.errors import BrowserUseError, ConfigurationError, LedgerError
 from browser_use_async.types import TaskStatus
-from tests.cli.report.ledgers import item, write_ledger
 from tests.files.contents import listing
+from tests.support.ledgers import item, write_ledger
 
 from .running import run
 

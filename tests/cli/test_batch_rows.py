@@ -22,22 +22,18 @@ def shops(folder: Path, *names: str, file: str = "shops.csv") -> str:
 
 @pytest.mark.long
 async def test_rows_without_keys_have_readable_names(server, tmp_path):
-    """The name is in the results, the progress, the ledger and the report; a digest is nowhere."""
+    """The name is in the results, the progress and the ledger; a digest is nowhere."""
     source = shops(tmp_path, "Acme", "Fail & Co")
     env, ledger = environment(server), str(tmp_path / "run.db")
     ended = await run(*words(tmp_path, source), env=env)
-    report = await run("report", ledger, "-o", str(tmp_path / "report.html"))
 
     lines = {each["key"]: each for each in results(tmp_path)}
-    page = (tmp_path / "report.html").read_text()
     assert set(lines) == {"line 2", "line 3"}
     assert lines["line 2"]["row"] == {"sku": "s-A", "company": "Acme"}
     assert "failed      line 3  task" in ended.stderr
-    assert report.code == 0
-    assert "Find Acme&#x27;s head office" in page
-    assert ">line 3</a>" in page
     for row in read_ledger(ledger).rows():
-        assert row.key not in page + ended.stderr + (tmp_path / "out.jsonl").read_text()
+        assert row.title in {"line 2", "line 3"}
+        assert row.key not in ended.stderr + (tmp_path / "out.jsonl").read_text()
 
 
 @pytest.mark.long

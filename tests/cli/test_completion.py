@@ -54,7 +54,6 @@ async def _complete(*words: str, server: LocalServer | None = None) -> list[tupl
         (("--ver",), ["--version"]),
         (("run", "--no-such"), []),
         (("run", "x", "--llm-model", "o"), ["o4-mini", "o3"]),
-        (("explain", "x", "--llm-model", "gpt-4.1-"), ["gpt-4.1-mini"]),
         (("run", "x", "--proxy-country", "d"), ["de"]),
         (("tasks", "--columns", "st"), ["status"]),
         (("tasks", "list", "--columns", "status,finished"), ["status,finished_at"]),

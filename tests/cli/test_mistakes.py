@@ -42,7 +42,7 @@ MISTAKES = {
     "run x --timeout 5 --timeout=6": "--timeout is given twice",
     "run x --adblock --no-adblock": "--no-adblock: not allowed with --adblock",
     "run x --base-url http://a --base-url http://b": "--base-url is given twice",
-    "report a.db -o a.html -ob.html": "-o is given twice",
+    "batch results a.db -o a.csv -ob.csv": "-o is given twice",
     "run x --detach=yes": "--detach takes no value",
     "run x --metadata colour": "--metadata: write it as NAME=VALUE",
     """run x --schema '{"type": "objekt"}'""": "'objekt' is not a type; did you mean 'object'?",
@@ -81,9 +81,9 @@ MISTAKES = {
     "tasks show a/b": "task_id is 'a/b', which cannot be an id",
     "schedules create x --cron '61 * * * *'": "minute: '61' is not a number from 0 to 59",
     "batch run nowhere.csv": "nowhere.csv cannot be read: No such file or directory",
-    "report nowhere.db -o x.html": "there is no ledger nowhere.db",
+    "batch results nowhere.db -o x.csv": "there is no ledger nowhere.db",
     "files upload nowhere.csv": "PATH: there is no file 'nowhere.csv'",
-    "report x": "missing: -o/--output",
+    "batch enqueue x.csv": "missing: --on",
     "serve --port x": "--port: 'x' is not a whole number",
     "serve --port 99999": "--port: must be 65535 or less, not 99999",
     "doctor --api-key x --lcal": "there is no option --lcal; did you mean --local?",
@@ -142,11 +142,11 @@ async def test_an_address_without_the_path_of_the_api(server):
 
 async def test_the_usage_is_one_line():
     """After the error are the arguments that the command needs, and where to find more."""
-    result = await run("report", "x")
+    result = await run("batch", "enqueue", "x")
 
     assert result.stderr.splitlines()[1:] == [
-        "usage: browser-use-async report [options] LEDGER|ADDRESS -o FILE",
-        "try 'browser-use-async report --help'",
+        "usage: browser-use-async batch enqueue [options] FILE --on ADDRESS",
+        "try 'browser-use-async batch enqueue --help'",
     ]
 
 

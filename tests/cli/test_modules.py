@@ -40,10 +40,10 @@ async def _loaded(*words: str, server: LocalServer) -> list[str]:
     ]
 
 
-async def test_a_call_loads_no_batch_report_or_server(server):
+async def test_a_call_loads_no_batch_or_server(server):
     """`balance` is one call: it loads the session and the command, and no other feature."""
     loaded = await _loaded("balance", server=server)
-    strange = ("batch", "cli.batch", "cli.report", "mcp", "observing.telemetry", "webhooks")
+    strange = ("batch", "cli.batch", "mcp", "observing.telemetry", "webhooks")
 
     assert [each for each in loaded if each.startswith(strange)] == []
     # Of the server only how secrets are named: its package loads nothing by itself.

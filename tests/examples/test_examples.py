@@ -81,7 +81,7 @@ EXPECTED = {
     "batch_from_csv.py": (
         r"(?m)^prices: \S",
         r"(?m)^about again: \S",
-        r"5 ended, 0 running, \d+\.\d cents\nreport: 5 items, \d+ steps\n\Z",
+        r"5 ended, 0 running, \d+\.\d cents\n\Z",
     ),
     "worker_that_must_not_pay_twice.py": (
         r"killed after \d+ tasks",

@@ -39,33 +39,28 @@ class Reason:
     state: ItemState
     text: str
     count: int = 0
-    rows: list[tuple[int, str]] = attrs.field(factory=list)  # position and title of the first ones
+    rows: list[str] = attrs.field(factory=list)  # the titles of the first ones
 
     def where(self) -> str:
         """The first rows in words: `paris, rome, oslo and 9 more`."""
-        names = ", ".join(cut_at(" ".join(title.split()), _LONGEST_TITLE) for _, title in self.rows)
+        names = ", ".join(cut_at(" ".join(title.split()), _LONGEST_TITLE) for title in self.rows)
         more = self.count - len(self.rows)
         return f"{names} and {more:,} more" if more else names
 
 
 class Failures:
-    """Counts failures by their reasons.
+    """Counts failures by their reasons."""
 
-    Args:
-        first: How many rows of each reason are named.
-    """
-
-    def __init__(self, first: int = _FIRST) -> None:
-        self._first = first
+    def __init__(self) -> None:
         self._reasons: dict[tuple[ItemState, str], Reason] = {}
 
     @classmethod
-    def of(cls, rows: Iterable[LedgerRow], first: int = _FIRST) -> "Failures":
+    def of(cls, rows: Iterable[LedgerRow]) -> "Failures":
         """The failures among the rows of a ledger."""
-        found = cls(first)
+        found = cls()
         for row in rows:
             if row.state in FAILED_STATES:
-                found._add(row.state, row.reason or row.error, (row.index, row.title), row.task_id)
+                found._add(row.state, row.reason or row.error, row.title, row.task_id)
         return found
 
     def add(self, result: "BatchResult[Any]") -> Reason | None:
@@ -73,18 +68,16 @@ class Failures:
         if result.state not in FAILED_STATES or result.repeated:
             return None
         text = None if result.error is None else str(result.error)
-        reason = self._add(result.state, text, (result.index, result.name), result.task_id)
+        reason = self._add(result.state, text, result.name, result.task_id)
         return reason if reason.count == 1 else None
 
-    def _add(
-        self, state: ItemState, text: str | None, row: tuple[int, str], task_id: str | None
-    ) -> Reason:
+    def _add(self, state: ItemState, text: str | None, row: str, task_id: str | None) -> Reason:
         text = _common(text or "no reason is known", task_id)
         if (state, text) not in self._reasons and len(self._reasons) >= _MOST:
             text = _OTHERS
         reason = self._reasons.setdefault((state, text), Reason(state, text))
         reason.count += 1
-        if len(reason.rows) < self._first:
+        if len(reason.rows) < _FIRST:
             reason.rows.append(row)
         return reason
 
@@ -110,7 +103,7 @@ class Failures:
                 "state": str(each.state),
                 "reason": each.text,
                 "count": each.count,
-                "first": [title for _, title in each.rows],
+                "first": each.rows,
             }
             for each in list(self)[:_SHOWN]
         ]

@@ -1,10 +1,9 @@
-"""A queue is read as a ledger: by `read_ledger`, and so by the report and by `explain`."""
+"""A queue is read as a ledger, by `read_ledger`."""
 
 from decimal import Decimal
 
 from browser_use_async import batch
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.report import write_report
 from tests.batch.conftest import Mended
 
 
@@ -77,21 +76,3 @@ async def test_the_rest_is_foretold(launch, session_with, queue_address):
     assert about.cents == 2 * view.cost_cents / 30
     assert about.seconds is not None
     assert about.seconds > 0
-
-
-async def test_a_report_of_a_queue(launch, session_with, postgres, tmp_path):
-    """It has the items, and no password."""
-    address = postgres.replace("tester@", "tester:hush@") + "#run"
-    server = await launch(executor=Mended("flaky"))
-    await batch.enqueue(address, [("a", "flaky"), ("b", "fine")])
-    await batch.work(address, session=await session_with(server))
-
-    figures = await write_report(address, tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-
-    assert (figures.total, figures.counts[ItemState.FAILED]) == (2, 1)
-    assert figures.cost_cents == (await batch.status(address)).cost_cents
-    assert "The site is down" in page
-    assert "/report.html" not in page
-    assert "#run" in page
-    assert "hush" not in page

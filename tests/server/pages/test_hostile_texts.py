@@ -5,7 +5,6 @@ from urllib.parse import quote
 import attrs
 import pytest
 
-from browser_use_async.batch.report import write_report
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import (
     Scenario,
@@ -14,7 +13,6 @@ from browser_use_async.server.executors.scripted import (
 )
 from browser_use_async.server.http.static_site import StaticSite
 from tests.browser.driver import Page
-from tests.cli.report.ledgers import item, write_ledger
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page
 from tests.server.pages.hostile import PAYLOADS, TAKEN
@@ -119,22 +117,6 @@ async def test_no_script_runs_in_any_page(browser, visited, payload):
     task = await caller.task(running)
     for link in ("live_url", "public_share_url"):
         await _check(await browser.open(task[link]), link)
-
-
-@pytest.mark.long
-async def test_no_script_runs_in_a_report(browser, payload, tmp_path):
-    """As key, name, task, output, reason and label."""
-    items = [
-        item(payload, name=payload, task=payload, output=payload),
-        item("b", "failed", name=payload, reason=payload, error=payload),
-    ]
-    ledger = write_ledger(tmp_path / "run.db", items, labels={payload: payload})
-    (tmp_path / "site").mkdir()
-    await write_report(ledger, tmp_path / "site" / "report.html")
-    async with StaticSite(tmp_path / "site") as site:
-        page = await browser.open(f"{site.url}/report.html")
-        await page.until("!!document.querySelector('.tools')")
-        await _check(page, "report")
 
 
 async def test_the_payloads_take_over_a_careless_page(browser, tmp_path):
