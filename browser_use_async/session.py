@@ -208,14 +208,16 @@ class BrowserUseSession:
     async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
-    def __enter__(self) -> Never:
-        raise TypeError(
-            "a session needs `async with`; programs without an event loop use it with "
-            'asyncio.Runner: see "Programs without an event loop" in the documentation'
-        )
+    if not TYPE_CHECKING:  # so that type checkers refuse `with` before the program does
 
-    def __exit__(self, *_error: object) -> None:
-        """Never called: `__enter__` refuses `with`."""
+        def __enter__(self) -> Never:
+            raise TypeError(
+                "a session needs `async with`; programs without an event loop use it with "
+                'asyncio.Runner: see "Programs without an event loop" in the documentation'
+            )
+
+        def __exit__(self, *_error: object) -> None:
+            """Never called: `__enter__` refuses `with`."""
 
     async def aclose(self) -> None:
         """Close the session. Closing it twice is harmless.

@@ -327,6 +327,12 @@ def names() -> None:
     print(browser_use_async.BrowserSession)  # type: ignore[attr-defined]
 
 
+def without_an_event_loop() -> None:
+    """A session has no plain `with`, and type checkers say so as the session itself does."""
+    with BrowserUseSession():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+        pass
+
+
 async def main() -> None:
     """Run all parts."""
     tls = create_default_context()
