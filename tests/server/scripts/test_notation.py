@@ -206,6 +206,19 @@ def test_any_script_is_read_as_it_was_written(steps, spelling):
             "line 4: a step that types a secret or changes something names the host of its page",
         ),
         (
+            ("script a\ninputs: h\nsecrets: pw\nopen https://a.example/\n"
+            "fill “Password” with the secret pw\n  page: https://{h}/login"),
+            ("line 5: a step that types a secret or changes something names the host of its page, "
+            "and of its frame, without an input in it"),
+        ),
+        (
+            ("script a\ninputs: h\nsecrets: pw\nopen https://a.example/\n"
+            "fill “Password” with the secret pw\n  page: https://a.example/\n"
+            "  frame: https://a.example:{h}/login"),
+            ("line 5: a step that types a secret or changes something names the host of its page, "
+            "and of its frame, without an input in it"),
+        ),
+        (
             "script a\nopen https://a.example/\nclick “Next”\n  effect: changes\n  page: {b}",
             "line 3: a step that types a secret or changes something names the host of its page",
         ),

@@ -288,17 +288,23 @@ def _check_binding(step: ScriptStep, before: ScriptStep | None) -> None:
     """Refuse what could be typed, sent or changed on another site than the one it is meant for."""
     types_secret = isinstance(step.action, actions.Fill) and bool(step.action.secret)
     frame = "" if step.element is None else step.element.frame
-    is_bound = bool(origin_of(step.page)) and (not frame or bool(origin_of(frame)))
+    is_bound = _names_host(step.page) and (not frame or _names_host(frame))
     if not is_bound and (types_secret or step.effect is not Effect.READS):
         raise ScriptRefusedError(
             "a step that types a secret or changes something names the host of its page, and of "
-            "its frame: page: https://shop.example/login"
+            "its frame, without an input in it: page: https://shop.example/login"
         )
     if step.effect is Effect.SIGNS_IN and not can_sign_in(before, step):
         raise ScriptRefusedError(
             "only the step behind a field of the type password signs in, if its words do not pay, "
             "order or send something; write: effect: changes"
         )
+
+
+def _names_host(address: str) -> bool:
+    """Whether an address has a host that no input chooses."""
+    origin = origin_of(address)
+    return bool(origin) and not placeholders(origin)
 
 
 def _field_of_step(words: str, value: str, before: tuple[str, ...]) -> str | bool | tuple[str, ...]:
