@@ -206,7 +206,7 @@ def test_sources_of_searches(value):
     """The server checks it when it creates a backend of it."""
     error = _raised(lambda: LocalServer(search=value))
     assert isinstance(error, errors.ConfigurationError)
-    assert str(error).startswith("search must be the address of a SearXNG server, a list of")
+    assert str(error).startswith("search must be the address of a website to index, a list of")
 
 
 @pytest.fixture

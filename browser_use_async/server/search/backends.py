@@ -17,8 +17,11 @@ from browser_use_async.server.html.page import Page
 from browser_use_async.server.search.crawler import crawl_if_possible
 from browser_use_async.server.search.relevance import scores
 
+SEARXNG = "searxng:"
+"""What stands before the address of a SearXNG server, which else would be a website."""
+
 _SOURCES = (
-    "search must be the address of a SearXNG server, a list of addresses of websites to index, or "
+    "search must be the address of a website to index, a list of such addresses, searxng:URL, or "
     "an object with the method addresses()"
 )
 
@@ -138,9 +141,14 @@ def choose_backend(search: "SearchBackend | str | Sequence[str] | None") -> Sear
         return None
     urls = [search] if isinstance(search, str) else search
     if isinstance(urls, Sequence):
-        if not urls or not all(str(url).startswith(("http://", "https://")) for url in urls):
+        addresses = [str(url).removeprefix(SEARXNG) for url in urls]
+        if not urls or not all(url.startswith(("http://", "https://")) for url in addresses):
             raise ConfigurationError(f"{_SOURCES}, not {checks.shown(search)}")
-        return SearxngBackend(search) if isinstance(search, str) else SiteIndexBackend(urls)
+        if addresses == list(urls):
+            return SiteIndexBackend(urls)
+        if len(addresses) > 1:
+            raise ConfigurationError(f"search: a {SEARXNG}URL stands alone")
+        return SearxngBackend(addresses[0])
     if isinstance(urls, type) or not hasattr(urls, "addresses"):
         raise ConfigurationError(f"{_SOURCES}, not {checks.shown(search)}")
     return urls

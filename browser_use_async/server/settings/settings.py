@@ -26,7 +26,7 @@ from browser_use_async.server.executors.settings import (
 )
 from browser_use_async.server.faults import Fault, check_faults, fault_from_text, faults_from_file
 from browser_use_async.server.http.access import origin_of
-from browser_use_async.server.search.backends import SearchBackend
+from browser_use_async.server.search.backends import SEARXNG, SearchBackend
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.secrets.sources import file_of, is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
@@ -40,7 +40,6 @@ Role = Literal["api", "worker", "both"]
 LEAST_LEASE = 10
 """Seconds in which a busy machine still asks the database twice, before a worker gives up."""
 
-_SEARXNG = "searxng:"
 _PREFIX = "BROWSER_USE_SERVER_"
 _logger = logging.getLogger(__name__)
 
@@ -93,15 +92,8 @@ def _faults(text: str) -> list[Fault]:
 
 
 def _source(text: str) -> str:
-    prefix = _SEARXNG if text.startswith(_SEARXNG) else ""
+    prefix = SEARXNG if text.startswith(SEARXNG) else ""
     return prefix + kinds.parse_url(text.removeprefix(prefix))
-
-
-def _sources(values: list[str]) -> str | list[str]:
-    servers = [each.removeprefix(_SEARXNG) for each in values if each.startswith(_SEARXNG)]
-    if servers and len(values) > 1:
-        raise ConfigurationError(f"--search: a {_SEARXNG}URL stands alone")
-    return servers[0] if servers else values
 
 
 _DATABASE = kinds.Kind(
@@ -219,12 +211,13 @@ class ServiceSettings:
             metavar="URL",
             check=lambda _field, _value: None,  # `choose_backend` knows what it may be
             parse=_source,
-            gather=_sources,
+            gather=list,
         ),
         "a website for simple-search to index, or searxng:URL",
-        more="It can be repeated. In a program it is the address of a SearXNG server, a list of "
-        "addresses of websites, or an object with the method `addresses`. Without it simple-search "
-        "answers 503, except that `serve` with the example site searches that site.",
+        more="It can be repeated; `searxng:URL`, the address of a SearXNG server, stands alone. In "
+        "a program it is one such text, a list of addresses of websites, or an object with the "
+        "method `addresses`. Without it simple-search answers 503, except that `serve` with the "
+        "example site searches that site.",
         option="--search",
         explained=True,
     )

@@ -116,7 +116,7 @@ async def test_results_of_a_search_lead_to_no_private_address(http, inner):
     body = f'{{"results": [{{"url": "{inner.url}/admin/shutdown"}}]}}'.encode()
     async with (
         raw_server({"/search?q=bread&format=json": page(body)}) as searxng,
-        _served(http, search=f"{searxng}/search") as caller,
+        _served(http, search=f"searxng:{searxng}/search") as caller,
     ):
         found = await caller.post("/simple-search", json={"query": "bread"})
 

@@ -175,7 +175,7 @@ async def test_addresses_may_come_from_searxng(http, searched_site):
     try:
         async with LocalServer(
             executor="scripted",
-            search=f"http://{host}:{port}/search",
+            search=f"searxng:http://{host}:{port}/search",
             chromium=ChromiumSettings(allow_private_addresses=[searched_site.url]),
         ) as server:
             answer = await Caller(server, http).post("/simple-search", json={"query": "founded"})
@@ -190,11 +190,19 @@ async def test_addresses_may_come_from_searxng(http, searched_site):
     assert "snippet" not in answer.text
 
 
-@pytest.mark.parametrize("search", ["nowhere", [], ["ftp://x"], "file:///etc"])
+@pytest.mark.parametrize("search", ["nowhere", [], ["ftp://x"], "file:///etc", "searxng:ftp://x"])
 def test_a_backend_that_cannot_be_is_refused(search):
     """When the server is created."""
     with pytest.raises(ConfigurationError):
         choose_backend(search)
+
+
+async def test_one_address_is_a_website(http, searched_site):
+    """A text is a website to index, in a program as on the command line."""
+    async with LocalServer(executor="scripted", search=searched_site.url) as server:
+        answer = await Caller(server, http).post("/simple-search", json={"query": "founded"})
+
+    assert "sisters" in answer.text
 
 
 async def test_each_website_comes_before_a_second_page_of_one(
