@@ -62,9 +62,11 @@ class Worked:
 
     Attributes:
         stopped_by: Why it took no more items although some were left, or None.
+        status: The state of the queue after the last item of this process.
     """
 
     stopped_by: StopReason | None
+    status: QueueStatus
 
 
 @contextlib.asynccontextmanager
@@ -172,7 +174,7 @@ async def work(
         drain: Once it is set, no more items are taken; those under way are finished.
 
     Returns:
-        Why it ended early, if it did.
+        Why it ended early, if it did, and the state of the queue.
 
     Raises:
         InvalidRequestError: An argument was refused; nothing was sent.
@@ -199,7 +201,8 @@ async def work(
             on_result,
         )
         await worker.run(drain)
-    return Worked(stopped_by=worker.stopped_by)
+        # With the store's patience: an outage in this moment does not make finished work an error.
+        return Worked(stopped_by=worker.stopped_by, status=await _status(store))
 
 
 def _refused(name: str, wanted: str, given: object) -> InvalidRequestError:

@@ -86,7 +86,7 @@ async def work_here(address: str, connection: Connection, console: Console, **op
             drain=drain,
             **options,
         )
-    state = await batch.status(address)
+    state = worked.status
     words = _words(state)
     if worked.stopped_by not in {None, state.stopped_by}:
         words.append(f"stopped: {worked.stopped_by}")

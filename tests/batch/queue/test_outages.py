@@ -60,6 +60,29 @@ async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
     assert len(server.store.tasks) == 3
 
 
+async def test_a_worker_whose_work_is_done_waits_for_a_database_that_is_away(
+    launch, session_with, postgres, texts
+):
+    """An outage after the last result delays the end of `work` and is not an error."""
+    server = await launch()
+    session = await session_with(server)
+    async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
+        cut = f"{through(postgres, proxy)}#run"
+        await batch.enqueue(cut, texts(1))
+        cuts = []
+
+        def cut_for_a_second(result):
+            cuts.append(result.state)
+            proxy.cut()
+            asyncio.get_running_loop().call_later(1.0, proxy.heal)
+
+        worked = await batch.work(cut, session=session, on_result=cut_for_a_second)
+
+    assert cuts == [ItemState.DONE]
+    assert worked.stopped_by is None
+    assert worked.status.counts[ItemState.DONE] == 1
+
+
 async def test_an_outage_that_lasts_too_long_ends_a_worker(launch, session_with, postgres, texts):
     """The error says so after `outage_timeout`, and another worker goes on."""
     server = await launch(executor=ScriptedExecutor(default=SLOW))
