@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from browser_use_async.server.errors import StorageAwayError, StorageUnavailableError
 
@@ -53,9 +54,19 @@ def log_failure(logger: logging.Logger, message: str, error: BaseException) -> N
     logger.error("%s: %s\n%s", message, type(error).__name__, frames)
 
 
+_LOG_SECONDS = 60.0  # each waiting task tries again every second
+# By the loop, whose clock they are read from.
+_logged_at: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, float]] = WeakKeyDictionary()
+
+
 def log_waiting(logger: logging.Logger, message: str, error: StorageUnavailableError) -> None:
-    """Log that something waits for a database or an object storage that refuses."""
-    if not isinstance(error, StorageAwayError):
+    """Log once a minute that something waits for a database or an object storage that refuses."""
+    if isinstance(error, StorageAwayError):
+        return
+    loop = asyncio.get_running_loop()
+    logged_at = _logged_at.setdefault(loop, {})
+    if loop.time() >= logged_at.get(message, float("-inf")) + _LOG_SECONDS:
+        logged_at[message] = loop.time()
         logger.error("%s: %s", message, error)
 
 

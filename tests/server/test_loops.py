@@ -1,12 +1,15 @@
 """The server's background loops continue after any failure, and its health shows it."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.errors import StorageFullError
+from browser_use_async.server.loops import log_waiting
 from browser_use_async.server.storage.postgres.connection import CHANNEL
 from tests.server.calling import Answer, Caller
 from tests.server.fleet.conftest import eventually, reached
@@ -107,3 +110,22 @@ async def test_a_server_listens_on_after_an_unreadable_announcement(start, postg
 def _announce(postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"NOTIFY {CHANNEL}, 'not of a server'")
+
+
+@pytest.mark.looptime
+async def test_waiting_for_the_database_is_logged_once_a_minute(caplog):
+    """However many tasks wait, a minute has one line of each kind."""
+    logger = logging.getLogger("browser_use_async.server.storage")
+    error = StorageFullError("the disk is full")
+
+    async def waits() -> None:
+        for _ in range(90):
+            log_waiting(logger, "a task waits for the database", error)
+            await asyncio.sleep(1.0)
+
+    await asyncio.gather(*(waits() for _ in range(20)))
+    log_waiting(logger, "schedules wait for the database", error)
+
+    first, second, other = (record.getMessage() for record in caplog.records)
+    assert first == second == "a task waits for the database: the disk is full"
+    assert other == "schedules wait for the database: the disk is full"
