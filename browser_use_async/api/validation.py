@@ -72,10 +72,14 @@ class Refused(Exception):  # noqa: N818 - only for the loops that collect proble
         self.problems = problems
 
 
+Coerce = Callable[[Any, FieldRule], Any]
+"""Changes a value before it is checked."""
+
+
 def validate(
     model: type[Any],
     given: Mapping[str, Any],
-    coerce: Callable[[Any, FieldRule], Any] | None = None,
+    coerce: Coerce | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Check a request against the rules of its fields, each after `coerce` has changed its value.
 

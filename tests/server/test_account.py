@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import LocalServer
+from browser_use_async.server import AgentSettings, LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.records import Finished
+from browser_use_async.server.records import Finished, Step
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
@@ -23,6 +23,39 @@ async def test_a_task_costs_its_start_and_its_steps(model, left, caller):
     await caller.reached(await caller.create(llm_model=model), "finished")
 
     assert await _balance(caller) == left
+
+
+async def test_any_model_is_priced_as_the_default_with_a_model_for_every_task(http, server_options):
+    """A name outside of the list reaches the executor, and each step costs what `gpt-4.1` does."""
+    agent = AgentSettings(llm_model="local")
+    queue = FromQueue(Step("Look"), Finished("Done"))
+    async with LocalServer(**{**server_options, "executor": queue}, agent=agent) as server:
+        caller = Caller(server, http)
+        task_id = await caller.create(llm_model="gpt-5-mini")
+        await caller.reached(task_id, "finished")
+        left = await _balance(caller)
+        wrong = await caller.post("/run-task", json={"task": "x", "llm_model": 5})
+        country = await caller.post("/run-task", json={"task": "x", "proxy_country_code": "xx"})
+        runs = {"schedule_type": "interval", "interval_minutes": 60, "task": "Wait"}
+        schedule = await caller.post("/scheduled-task", json={**runs, "llm_model": "gpt-5-mini"})
+        shown = await caller.get(f"/scheduled-task/{schedule.json['id']}")
+
+    assert queue.assignments[0].llm_model == "gpt-5-mini"
+    assert left == "9996.5"
+    assert (wrong.problem["type"], country.problem["type"]) == ("string_type", "enum")
+    assert shown.json["llm_model"] == "gpt-5-mini"
+
+
+@pytest.mark.parametrize("model", ["o3", "O3"])
+async def test_a_known_model_keeps_its_price_there(model, http, server_options):
+    """Also in another spelling."""
+    agent = AgentSettings(llm_model="local")
+    async with LocalServer(**server_options, agent=agent) as server:
+        caller = Caller(server, http)
+        await caller.reached(await caller.create(llm_model=model), "finished")
+        left = await _balance(caller)
+
+    assert left == "9997"
 
 
 async def test_an_empty_account_is_refused_until_there_is_credit(http):

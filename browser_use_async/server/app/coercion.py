@@ -1,7 +1,7 @@
 """Coerces what the server receives as the service does, before the rules of the API check it."""
 
 # JSON of other programs and texts of queries: "3" is a number, "yes" is true, an empty text of an
-# unused field is null. Enums are closed here.
+# unused field is null. Enums are closed here, except models where the operator has chosen one.
 
 import math
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from browser_use_async.api.validation import TOO_BIG, refusal, too_long
-from browser_use_async.types import FieldKind, FieldRule, OpenEnum
+from browser_use_async.types import FieldKind, FieldRule, LlmModel, OpenEnum
 
 # The most elements of a list in a request; the service has no such bound.
 MAX_LIST_ITEMS = 1000
@@ -21,8 +21,13 @@ _TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
-def coerced(value: Any, rule: FieldRule) -> Any:
+def coerced(value: Any, rule: FieldRule, *, takes_any_model: bool = False) -> Any:
     """The value that the service would take instead of a received one.
+
+    Args:
+        value: The received value.
+        rule: The rule of its field.
+        takes_any_model: Whether a language model may be any text.
 
     Raises:
         Refused: There is none.
@@ -31,6 +36,8 @@ def coerced(value: Any, rule: FieldRule) -> Any:
         return None  # forms and generated clients send this for an unused field
     if value is None and rule.nullable:
         return None
+    if takes_any_model and rule.enum is LlmModel:
+        return (LlmModel.respelt(value) or value) if isinstance(value, str) else value
     if rule.enum is not None:
         return _member(value, rule, rule.enum)
     coerce = _KINDS.get(rule.kind)

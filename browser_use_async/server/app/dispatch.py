@@ -17,7 +17,7 @@ from aiohttp import web
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.validation import Problem, validate
+from browser_use_async.api.validation import Coerce, Problem, validate
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.app.coercion import coerced
 from browser_use_async.server.checks import no_such
@@ -48,7 +48,7 @@ def _models_of(endpoint: Endpoint) -> _Models:
 
 
 async def _read_inputs(
-    models: _Models, request: web.Request, *, is_administration: bool
+    models: _Models, request: web.Request, coerce: Coerce, *, is_administration: bool
 ) -> list[Any]:
     """Read and validate the path, query and body objects of a call, in this order.
 
@@ -67,7 +67,7 @@ async def _read_inputs(
             given = await _read_admin_object(request, model)
         elif part == "body":
             given = await _read_object(request)
-        values, found = validate(model, given, None if is_own else coerced)
+        values, found = validate(model, given, None if is_own else coerce)
         if found:
             problems += [(part, problem) for problem in found]
         else:
@@ -187,12 +187,14 @@ def handler_of(
     models, is_administration = _models_of(endpoint), route.is_administration
     is_keyed = endpoint.name in KEYED and server.settings.submission_keys
     hold = server.held_calls.holds.get(endpoint)
+    agent = server.settings.agent
+    coerce = partial(coerced, takes_any_model=agent is not None and agent.llm_model is not None)
 
     async def answer(request: web.Request, key: ApiKey) -> web.StreamResponse:
         view = server.of(key.name, key.scopes)
         if route.reads_any_owner and OWNER in request.query:
             view = await _view_of_operator(view, request.query[OWNER])
-        inputs = await _read_inputs(models, request, is_administration=is_administration)
+        inputs = await _read_inputs(models, request, coerce, is_administration=is_administration)
         held = None
         if hold is not None and not view.is_operators:  # it takes no place of the owner's calls
             held = await hold(request, key.id, view.stores.tasks, *inputs)

@@ -155,8 +155,9 @@ class AgentSettings:
         None,
         kinds.TEXT,
         "the model for every task",
-        more="Without it the task's own `llm_model` is used if the endpoint has it, and else the "
-        "endpoint's model if it has only one.",
+        more="Tasks may then name any text in `llm_model`; one that is not in the price list costs "
+        "as much as the default. Without this option the task's own `llm_model` is used if the "
+        "endpoint has it, and else the endpoint's model if it has only one.",
         option="--llm-model",
         explained=True,
         executor=_AGENT,

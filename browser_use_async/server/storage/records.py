@@ -66,7 +66,7 @@ class TaskRecord:
     live_token: str = attrs.field(repr=False)  # opens the live page
     # Opens the public page, if the task has one
     share_token: str | None = attrs.field(repr=False)
-    llm_model: str = "gpt-4.1"  # the language model, which decides the price
+    llm_model: str = "gpt-4.1"  # the language model whose price is charged
     max_agent_steps: int = 75  # how many steps may be taken
     status: TaskStatus = TaskStatus.CREATED
     started: bool = False  # whether it has ever run, so that it has a live page

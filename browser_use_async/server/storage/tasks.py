@@ -18,6 +18,7 @@ import attrs
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
 from browser_use_async.server.records import (
+    DEFAULT_MODEL,
     EVERY_OWNER,
     Assignment,
     Failed,
@@ -41,7 +42,7 @@ from browser_use_async.server.storage.rows import beginning, to_text
 from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.table import MOST
-from browser_use_async.types import Created, TaskSettings, TaskStatus
+from browser_use_async.types import Created, LlmModel, TaskSettings, TaskStatus
 
 _TOKEN_BYTES = 24
 _MOST_BEHIND = 100
@@ -174,14 +175,14 @@ class TaskStore(Owned):
         most: int | None = None,
     ) -> TaskRecord:
         """Create a task and charge for it, unless `most` tasks of all owners are at work."""
-        names = request.included_file_names
+        names, model = request.included_file_names, LlmModel(assignment.llm_model)
         record = TaskRecord(
             id=assignment.task_id,
             task=assignment.task,
             created_at=self._now(),
             metadata=dict(assignment.metadata),
             viewport=assignment.viewport,
-            llm_model=str(assignment.llm_model),
+            llm_model=str(model if model.is_known else DEFAULT_MODEL),
             max_agent_steps=assignment.max_agent_steps,
             takes_screenshots=assignment.takes_screenshots,
             save_browser_data=request.save_browser_data is True,
