@@ -46,6 +46,22 @@ async def test_any_model_is_priced_as_the_default_with_a_model_for_every_task(ht
     assert shown.json["llm_model"] == "gpt-5-mini"
 
 
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [("", "string_too_short"), (" ", "string_too_short"), ("m" * 201, "string_too_long")],
+)
+async def test_a_model_has_a_name_of_at_most_200_characters(model, problem, http, server_options):
+    """A blank or longer name is refused before anything is charged."""
+    agent = AgentSettings(llm_model="local")
+    async with LocalServer(**server_options, agent=agent) as server:
+        caller = Caller(server, http)
+        wrong = await caller.post("/run-task", json={"task": "x", "llm_model": model})
+        left = await _balance(caller)
+
+    assert (wrong.status, wrong.problem["type"]) == (422, problem)
+    assert left == "10000"
+
+
 @pytest.mark.parametrize("model", ["o3", "O3"])
 async def test_a_known_model_keeps_its_price_there(model, http, server_options):
     """Also in another spelling."""

@@ -13,6 +13,8 @@ from browser_use_async.types import FieldKind, FieldRule, LlmModel, OpenEnum
 
 # The most elements of a list in a request; the service has no such bound.
 MAX_LIST_ITEMS = 1000
+# The most characters of a model's name that is not published: each task and schedule stores one.
+MAX_MODEL_LENGTH = 200
 
 _BLANK: Mapping[FieldKind, Any] = {FieldKind.TEXT_LIST: []}
 _INTEGER = r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*"
@@ -37,11 +39,23 @@ def coerced(value: Any, rule: FieldRule, *, takes_any_model: bool = False) -> An
     if value is None and rule.nullable:
         return None
     if takes_any_model and rule.enum is LlmModel:
-        return (LlmModel.respelt(value) or value) if isinstance(value, str) else value
+        return _model(value)
     if rule.enum is not None:
         return _member(value, rule, rule.enum)
     coerce = _KINDS.get(rule.kind)
     return value if coerce is None else coerce(value)
+
+
+def _model(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        message = "String should have at least 1 character"
+        raise refusal(message, "string_too_short", value, min_length=1)
+    if len(value) > MAX_MODEL_LENGTH:
+        message = f"String should have at most {MAX_MODEL_LENGTH} characters"
+        raise refusal(message, "string_too_long", value, max_length=MAX_MODEL_LENGTH)
+    return LlmModel.respelt(value) or value
 
 
 def _member(given: Any, rule: FieldRule, enum: type[OpenEnum]) -> str:
