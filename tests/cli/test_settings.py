@@ -153,7 +153,7 @@ REFUSED = {
     "--balance-cents much": "must be a number of US cents, not 'much'",
     "--balance-cents inf": "must be a number of US cents, not 'inf'",
     "--max-concurrent-tasks 0": "--max-concurrent-tasks: must be 1 or more, not 0",
-    "--search searxng:http://127.0.0.1:1/search --search http://127.0.0.1:1": "stands alone",
+    "--search searxng:http://127.0.0.1:1/search --search http://127.0.0.1:1": "cannot be combined",
     **{
         f"--search {prefix}{address}": f"--search: {address!r} is no address"
         for prefix in ("", "searxng:")

@@ -18,7 +18,7 @@ from browser_use_async.server.search.crawler import crawl_if_possible
 from browser_use_async.server.search.relevance import scores
 
 SEARXNG = "searxng:"
-"""What stands before the address of a SearXNG server, which else would be a website."""
+"""The prefix of a SearXNG address; any other address is a website."""
 
 _SOURCES = (
     "search must be the address of a website to index, a list of such addresses, searxng:URL, or "
@@ -147,7 +147,7 @@ def choose_backend(search: "SearchBackend | str | Sequence[str] | None") -> Sear
         if addresses == list(urls):
             return SiteIndexBackend(urls)
         if len(addresses) > 1:
-            raise ConfigurationError(f"search: a {SEARXNG}URL stands alone")
+            raise ConfigurationError(f"search: {SEARXNG}URL cannot be combined with others")
         return SearxngBackend(addresses[0])
     if isinstance(urls, type) or not hasattr(urls, "addresses"):
         raise ConfigurationError(f"{_SOURCES}, not {checks.shown(search)}")

@@ -214,7 +214,7 @@ class ServiceSettings:
             gather=list,
         ),
         "a website for simple-search to index, or searxng:URL",
-        more="It can be repeated; `searxng:URL`, the address of a SearXNG server, stands alone. In "
+        more="It can be repeated, except for `searxng:URL`, the address of a SearXNG server. In "
         "a program it is one such text, a list of addresses of websites, or an object with the "
         "method `addresses`. Without it simple-search answers 503, except that `serve` with the "
         "example site searches that site.",
